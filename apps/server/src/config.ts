@@ -1,0 +1,37 @@
+import { z } from 'zod';
+
+const schema = z.object({
+  dataDir: z.string().startsWith('/'),
+  databaseUrl: z.string().min(1),
+  apiHost: z.string().default('127.0.0.1'),
+  apiPort: z.coerce.number().int().min(0).max(65535).default(8080),
+  agentHost: z.string().default('127.0.0.1'),
+  agentPort: z.coerce.number().int().min(0).max(65535).default(8250),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+});
+
+export type ServerConfig = Readonly<z.infer<typeof schema>>;
+
+/**
+ * Reads `MILLRACE_*` once into a frozen object.
+ * @throws Error that lists every problem, one a line.
+ */
+export function readConfig(environment: NodeJS.ProcessEnv): ServerConfig {
+  const result = schema.safeParse({
+    dataDir: environment['MILLRACE_DATA_DIR'],
+    databaseUrl: environment['DATABASE_URL'],
+    apiHost: environment['MILLRACE_API_HOST'],
+    apiPort: environment['MILLRACE_API_PORT'],
+    agentHost: environment['MILLRACE_AGENT_HOST'],
+    agentPort: environment['MILLRACE_AGENT_PORT'],
+    logLevel: environment['MILLRACE_LOG_LEVEL'],
+  });
+  if (result.success) return Object.freeze(result.data);
+  const names: Record<string, string> = { dataDir: 'MILLRACE_DATA_DIR', databaseUrl: 'DATABASE_URL' };
+  const problems = result.error.issues.map((issue) => {
+    const key = String(issue.path[0]);
+    const name = names[key] ?? `MILLRACE_${key.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+    return `  ${name}: ${issue.message}`;
+  });
+  throw new Error(`the server's configuration has ${problems.length} problem(s):\n${problems.join('\n')}`);
+}

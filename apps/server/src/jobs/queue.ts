@@ -1,0 +1,50 @@
+import type { Executor } from '../store/database.ts';
+
+/** Commands that run as jobs, with the parameters each keeps. Everything a job needs is in the rows these ids name. */
+export interface JobParameters {
+  deployVirtualMachine: { vmId: number; startVm: boolean; rootDiskSizeBytes?: number; hostId?: number };
+  startVirtualMachine: { vmId: number; hostId?: number };
+  stopVirtualMachine: { vmId: number; forced: boolean };
+  rebootVirtualMachine: { vmId: number; forced: boolean };
+  destroyVirtualMachine: { vmId: number; expunge: boolean };
+  expungeVirtualMachine: { vmId: number };
+  restoreVirtualMachine: { vmId: number; templateId?: number; rootDiskSizeBytes?: number };
+  deleteTemplate: { templateId: number; forced: boolean };
+}
+
+export type JobCommand = keyof JobParameters;
+
+export interface JobRequest<C extends JobCommand = JobCommand> {
+  readonly command: C;
+  readonly parameters: JobParameters[C];
+  readonly userId: number;
+  readonly accountId: number;
+  /** CloudStack's jobinstancetype and jobinstanceid: `VirtualMachine`, `Template`. */
+  readonly instanceType: string;
+  readonly instanceUuid: string;
+}
+
+/** What polling clients see in `jobprogress` while a job runs (own extension, beside CloudStack's fields). */
+export interface JobProgress {
+  /** host-chosen, transferring, verifying, unpacking, inspecting, committing, committed, waiting-for-transfer,
+   * creating-volume, starting, stopping, … */
+  readonly phase: string;
+  /** 0..100 of the whole job, never falling. */
+  readonly percent: number;
+  readonly message?: string;
+  readonly hostname?: string;
+  readonly poolname?: string;
+  /** Redacted source in use. */
+  readonly url?: string;
+  readonly bytes?: number;
+  readonly totalbytes?: number;
+  readonly bytespersecond?: number;
+  readonly etaseconds?: number;
+  /** Milliseconds spent per phase so far. */
+  readonly phasems?: Readonly<Record<string, number>>;
+}
+
+export interface JobQueue {
+  /** Writes the job's row and hands it to the carrier in the caller's transaction. @returns the job's UUID */
+  enqueue<C extends JobCommand>(executor: Executor, request: JobRequest<C>): Promise<string>;
+}

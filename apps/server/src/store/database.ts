@@ -1,0 +1,30 @@
+import { Kysely, PostgresDialect, type Transaction } from 'kysely';
+import pg from 'pg';
+import type { Tables } from './schema.ts';
+
+export type Database = Kysely<Tables>;
+/** Either the database or an open transaction on it. */
+export type Executor = Database | Transaction<Tables>;
+
+/**
+ * Opens a pool of connections. bigint arrives as a JavaScript number: identifiers and sizes in bytes stay far below
+ * 2^53, and numbers are what the API must emit.
+ */
+export function openDatabase(connectionString: string, poolSize = 10): Database {
+  const types = {
+    getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+      oid === pg.types.builtins.INT8
+        ? (value: string) => Number(value)
+        : pg.types.getTypeParser(oid, format ?? 'text'),
+  };
+  const pool = new pg.Pool({
+    connectionString,
+    max: poolSize,
+    // the API must answer within its clients' ten seconds even when the database is away
+    connectionTimeoutMillis: 5000,
+    types: types as pg.CustomTypesConfig,
+  });
+  // an idle connection that breaks is replaced by the pool; without a listener it would end the process
+  pool.on('error', () => {});
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+}

@@ -1,0 +1,318 @@
+import { z } from 'zod';
+
+/** Changed when a message changes in a way an older side cannot read. Sent in `host.hello`; a mismatch is refused. */
+export const protocolVersion = 1;
+
+const bytes = z.number().int().nonnegative();
+const milliseconds = z.number().int().nonnegative();
+const uuid = z.uuid();
+/** A file name inside a pool: never a path, so no message can point outside the pool. */
+const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/);
+
+export const imageFormat = z.enum(['qcow2', 'raw', 'iso']);
+
+export const poolReference = z.object({
+  uuid,
+  type: z.enum(['Filesystem']),
+  /** Absolute directory on the host. */
+  path: z.string().startsWith('/'),
+});
+
+/** Limits and rules for everything that is fetched on behalf of a user. Decided by the server, obeyed by the agent. */
+export const fetchPolicy = z.object({
+  connectTimeoutMs: milliseconds,
+  /** No byte for this long ends the transfer from a source. */
+  stallTimeoutMs: milliseconds,
+  checksumAttempts: z.number().int().min(1),
+  maxRedirects: z.number().int().min(0),
+  maxVirtualSizeBytes: bytes,
+  maxTransferBytes: bytes,
+  sourceOrder: z.enum(['priority', 'location']),
+  /** CIDRs inside the blocked ranges (loopback, link-local, private, …) that are allowed all the same. */
+  egressAllowedCidrs: z.array(z.string()),
+});
+
+export const imageSource = z.object({
+  url: z.string(),
+  /** Extra request headers (`HTTP_HEADER` details). Secret: never logged. */
+  headers: z.record(z.string(), z.string()),
+  format: imageFormat,
+  /** `{ALG}hex`; absent when the registration had none. */
+  checksum: z.string().optional(),
+});
+
+/** One try at one source, as shown to users. `url` is redacted. */
+export const sourceAttempt = z.object({
+  url: z.string(),
+  /** 1-based position of the source in the order it was tried from. */
+  sourceRank: z.number().int(),
+  location: z.string().optional(),
+  /** 1..checksumAttempts */
+  checksumAttempt: z.number().int(),
+  /** 1-based count of tries at this source within this checksum attempt. */
+  tryNumber: z.number().int(),
+  state: z.enum(['running', 'succeeded', 'failed']),
+  bytes,
+  totalBytes: bytes.optional(),
+  bytesPerSecond: z.number().nonnegative(),
+  durationMs: milliseconds,
+  /** Error code of the image package's registry, when failed. */
+  reason: z.string().optional(),
+  message: z.string().optional(),
+  next: z
+    .enum(['same-source', 'next-source', 'next-checksum-attempt', 'next-host', 'stop', 'done'])
+    .optional(),
+});
+
+export const imagePhase = z.enum([
+  'planning',
+  'transferring',
+  'verifying',
+  'unpacking',
+  'inspecting',
+  'committing',
+  'committed',
+]);
+
+export const imageProgress = z.object({
+  phase: imagePhase,
+  url: z.string().optional(),
+  bytes,
+  totalBytes: bytes.optional(),
+  bytesPerSecond: z.number().nonnegative(),
+  etaSeconds: z.number().nonnegative().optional(),
+  attempts: z.array(sourceAttempt),
+});
+
+export const probeReport = z.object({
+  usable: z.boolean(),
+  metalink: z.boolean(),
+  sources: z.array(
+    z.object({
+      url: z.string(),
+      location: z.string().optional(),
+      priority: z.number().optional(),
+      usable: z.boolean(),
+      reason: z.string().optional(),
+      message: z.string().optional(),
+      sizeBytes: bytes.optional(),
+    }),
+  ),
+  /** Set when the bytes themselves are refused (backing file, wrong format, …): final. */
+  refusal: z.object({ code: z.string(), message: z.string() }).optional(),
+  format: imageFormat.optional(),
+  compression: z.enum(['none', 'gzip', 'bzip2', 'xz', 'zstd']).optional(),
+  virtualSizeBytes: bytes.optional(),
+  transferBytes: bytes.optional(),
+  /** The digest that will be verified, `{ALG}hex`: the registration's, else the metalink's strongest. */
+  checksum: z.string().optional(),
+  warnings: z.array(z.string()),
+});
+
+export const networkDefinition = z.object({
+  uuid,
+  /** libvirt network name and bridge name (at most 15 characters). */
+  name: z.string().regex(/^[A-Za-z0-9-]{1,40}$/),
+  bridge: z.string().regex(/^[A-Za-z0-9-]{1,15}$/),
+  gateway: z.ipv4(),
+  netmask: z.ipv4(),
+  rangeStart: z.ipv4(),
+  rangeEnd: z.ipv4(),
+});
+
+export const vmSpec = z.object({
+  uuid,
+  /** libvirt domain name, CloudStack's `instancename`: i-<account>-<vm>-<suffix>. */
+  instanceName: z.string().regex(/^[A-Za-z0-9-]{1,60}$/),
+  /** Host name of the guest, for DHCP. */
+  hostName: z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i),
+  cpus: z.number().int().min(1).max(256),
+  memoryMiB: z.number().int().min(16),
+  pool: poolReference,
+  rootDisk: z.object({ path: fileName, format: z.literal('qcow2'), serial: z.string() }),
+  nics: z.array(
+    z.object({
+      mac: z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
+      ip: z.ipv4().optional(),
+      network: networkDefinition,
+    }),
+  ),
+});
+
+export const vmPowerState = z.enum(['Running', 'Stopped', 'Missing']);
+
+const vmReference = z.object({ uuid, instanceName: z.string() });
+
+/** Requests the server sends to an agent. Every one is idempotent: the same request may arrive again after a crash. */
+export const agentMethods = {
+  'image.probe': {
+    params: z.object({ source: imageSource, policy: fetchPolicy, location: z.array(z.string()) }),
+    result: probeReport,
+    progress: z.never(),
+  },
+  'template.prepare': {
+    params: z.object({
+      pool: poolReference,
+      installPath: fileName,
+      source: imageSource,
+      policy: fetchPolicy,
+      /** Labels of the host, nearest first: its own location, then cluster's, pod's, zone's. */
+      location: z.array(z.string()),
+    }),
+    result: z.object({
+      installPath: fileName,
+      format: imageFormat,
+      /** Size of the committed file. */
+      sizeBytes: bytes,
+      virtualSizeBytes: bytes,
+      transferredBytes: bytes,
+      /** True when the file was there already and nothing was moved. */
+      reused: z.boolean(),
+      /** Digest of the transferred bytes, `{ALG}hex`. */
+      checksum: z.string(),
+      attempts: z.array(sourceAttempt),
+      warnings: z.array(z.string()),
+      /** Time spent per phase, milliseconds. */
+      phaseMs: z.record(z.string(), milliseconds),
+    }),
+    progress: imageProgress,
+  },
+  'template.check': {
+    params: z.object({ pool: poolReference, installPath: fileName }),
+    result: z.object({ present: z.boolean(), sizeBytes: bytes.optional() }),
+    progress: z.never(),
+  },
+  'template.remove': {
+    params: z.object({ pool: poolReference, installPath: fileName }),
+    result: z.object({}),
+    progress: z.never(),
+  },
+  'volume.create': {
+    params: z.object({
+      pool: poolReference,
+      path: fileName,
+      backing: z.object({ installPath: fileName, format: z.enum(['qcow2', 'raw']) }),
+      /** Wanted virtual size; the backing image's own size when absent or smaller. */
+      sizeBytes: bytes.optional(),
+      /** Replace an existing file of this name (reinstall); otherwise an existing file is kept as it is. */
+      replace: z.boolean(),
+    }),
+    result: z.object({ path: fileName, virtualSizeBytes: bytes, physicalSizeBytes: bytes }),
+    progress: z.never(),
+  },
+  'volume.remove': {
+    params: z.object({ pool: poolReference, path: fileName }),
+    result: z.object({}),
+    progress: z.never(),
+  },
+  'vm.start': {
+    params: z.object({ vm: vmSpec }),
+    result: z.object({ state: vmPowerState, startedNow: z.boolean(), startMs: milliseconds }),
+    progress: z.never(),
+  },
+  'vm.stop': {
+    params: z.object({ vm: vmReference, forced: z.boolean(), timeoutSeconds: z.number().int().positive() }),
+    result: z.object({ state: vmPowerState, forcedAfterTimeout: z.boolean() }),
+    progress: z.never(),
+  },
+  'vm.reboot': {
+    params: z.object({ vm: vmReference, forced: z.boolean(), timeoutSeconds: z.number().int().positive() }),
+    result: z.object({ state: vmPowerState }),
+    progress: z.never(),
+  },
+  'vm.remove': {
+    params: z.object({ vm: vmReference }),
+    result: z.object({}),
+    progress: z.never(),
+  },
+  'vm.state': {
+    params: z.object({ vm: vmReference }),
+    result: z.object({ state: vmPowerState }),
+    progress: z.never(),
+  },
+  'vm.console': {
+    params: z.object({ vm: vmReference, offset: bytes, limit: z.number().int().min(1).max(1_048_576) }),
+    /** Bytes of the serial console's log from `offset`, Base64. */
+    result: z.object({ data: z.base64(), nextOffset: bytes }),
+    progress: z.never(),
+  },
+  'pool.stats': {
+    params: z.object({ pool: poolReference }),
+    result: z.object({ capacityBytes: bytes, availableBytes: bytes }),
+    progress: z.never(),
+  },
+} as const satisfies Record<string, MethodDefinition>;
+
+export const vmStateReport = z.object({ uuid, instanceName: z.string(), state: vmPowerState });
+
+/** Requests and notifications an agent sends to the server. */
+export const serverMethods = {
+  /** First message on a connection. The server answers with what the agent must know of itself. */
+  'host.hello': {
+    params: z.object({
+      protocolVersion: z.number().int(),
+      agentVersion: z.string(),
+      hostName: z.string(),
+      arch: z.string(),
+      cpus: z.number().int(),
+      cpuMhz: z.number().int(),
+      memoryBytes: bytes,
+      hypervisorVersion: z.string(),
+      /** `kvm` when the CPU can, else `qemu` (TCG). */
+      virtType: z.enum(['kvm', 'qemu']),
+      addresses: z.array(z.string()),
+      localPool: z.object({ path: z.string(), capacityBytes: bytes, availableBytes: bytes }).optional(),
+      /** Every domain libvirt knows, so that the server can correct what it believes. */
+      vms: z.array(vmStateReport),
+    }),
+    result: z.object({ hostUuid: uuid, heartbeatMs: milliseconds }),
+    progress: z.never(),
+  },
+  'host.heartbeat': {
+    params: z.object({
+      memoryFreeBytes: bytes,
+      loadAverage: z.number(),
+      localPool: z.object({ capacityBytes: bytes, availableBytes: bytes }).optional(),
+    }),
+    result: z.object({}),
+    progress: z.never(),
+  },
+  /** Sent on every libvirt lifecycle event. */
+  'vm.changed': { params: vmStateReport, result: z.object({}), progress: z.never() },
+} as const satisfies Record<string, MethodDefinition>;
+
+export interface MethodDefinition {
+  readonly params: z.ZodType;
+  readonly result: z.ZodType;
+  readonly progress: z.ZodType;
+}
+
+export type MethodTable = Readonly<Record<string, MethodDefinition>>;
+export type AgentMethods = typeof agentMethods;
+export type ServerMethods = typeof serverMethods;
+export type ParamsOf<T extends MethodTable, M extends keyof T> = z.infer<T[M]['params']>;
+export type ResultOf<T extends MethodTable, M extends keyof T> = z.infer<T[M]['result']>;
+export type ProgressOf<T extends MethodTable, M extends keyof T> = z.infer<T[M]['progress']>;
+
+export type ImageFormat = z.infer<typeof imageFormat>;
+export type ImageSourceMessage = z.infer<typeof imageSource>;
+export type FetchPolicy = z.infer<typeof fetchPolicy>;
+export type SourceAttempt = z.infer<typeof sourceAttempt>;
+export type ImageProgressMessage = z.infer<typeof imageProgress>;
+export type ProbeReport = z.infer<typeof probeReport>;
+export type PoolReference = z.infer<typeof poolReference>;
+export type NetworkDefinition = z.infer<typeof networkDefinition>;
+export type VmSpec = z.infer<typeof vmSpec>;
+export type VmPowerState = z.infer<typeof vmPowerState>;
+export type VmStateReport = z.infer<typeof vmStateReport>;
+
+/**
+ * `error.data` of a failed request. `failureClass` says where the retry policy goes next:
+ * another host may succeed, or nothing will (refused image, refused URL, cancelled).
+ */
+export const failureData = z.object({
+  code: z.string(),
+  failureClass: z.enum(['next-host', 'stop']),
+  attempts: z.array(sourceAttempt).optional(),
+});
+export type FailureData = z.infer<typeof failureData>;
