@@ -3,3 +3,4 @@ export * from './digest.ts';
 export * from './error.ts';
 export * from './log.ts';
 export * from './redact.ts';
+export * from './spawn.ts';

@@ -1,0 +1,139 @@
+import type { Digest, Logger } from '@millrace/core';
+
+/** The engine's contract: what it is asked, what it reports, how it fails. */
+
+export type ImageFormat = 'qcow2' | 'raw' | 'iso';
+export type Compression = 'none' | 'gzip' | 'bzip2' | 'xz' | 'zstd';
+
+export type ImagePhase =
+  | 'planning'
+  | 'transferring'
+  | 'verifying'
+  | 'unpacking'
+  | 'inspecting'
+  | 'committing'
+  | 'committed';
+
+/** What may be connected to. `undefined` where a policy is optional means: everything (an operator's own command line). */
+export interface EgressPolicy {
+  /** CIDRs inside the blocked ranges (loopback, link-local, private, metadata, multicast, …) that are allowed all the same. */
+  readonly allowedCidrs: readonly string[];
+}
+
+export interface FetchLimits {
+  readonly connectTimeoutMs: number;
+  /** No byte for this long ends the transfer from a source. */
+  readonly stallTimeoutMs: number;
+  readonly checksumAttempts: number;
+  readonly maxRedirects: number;
+  readonly maxVirtualSizeBytes: number;
+  /** Bound on transferred and, separately, on unpacked bytes. */
+  readonly maxTransferBytes: number;
+  readonly sourceOrder: 'priority' | 'location';
+}
+
+export interface ImageRequest {
+  /** An image or a metalink (told apart by content, never by suffix). */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The format the image must have; `undefined`: whatever inspection finds and accepts. */
+  readonly format: ImageFormat | undefined;
+  readonly expectedDigest: Digest | undefined;
+  /** Labels of the fetching host, nearest first. */
+  readonly location: readonly string[];
+  readonly limits: FetchLimits;
+  readonly egress: EgressPolicy | undefined;
+}
+
+export interface SourceAttempt {
+  /** Redacted. */
+  readonly url: string;
+  readonly sourceRank: number;
+  readonly location?: string;
+  readonly checksumAttempt: number;
+  readonly tryNumber: number;
+  readonly state: 'running' | 'succeeded' | 'failed';
+  readonly bytes: number;
+  readonly totalBytes?: number;
+  readonly bytesPerSecond: number;
+  readonly durationMs: number;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly next?: 'same-source' | 'next-source' | 'next-checksum-attempt' | 'next-host' | 'stop' | 'done';
+}
+
+/** Reported at most a few times a second, and on every change of phase or attempt. */
+export interface ImageProgress {
+  readonly phase: ImagePhase;
+  readonly url?: string;
+  readonly bytes: number;
+  readonly totalBytes?: number;
+  readonly bytesPerSecond: number;
+  readonly etaSeconds?: number;
+  readonly attempts: readonly SourceAttempt[];
+}
+
+export interface FetchedImage {
+  readonly format: ImageFormat;
+  readonly compression: Compression;
+  /** Size of the committed file. */
+  readonly sizeBytes: number;
+  readonly virtualSizeBytes: number;
+  readonly transferredBytes: number;
+  /** Digest of the transferred bytes: by the expected algorithm, SHA-256 when none was expected. */
+  readonly digest: Digest;
+  readonly attempts: readonly SourceAttempt[];
+  readonly warnings: readonly string[];
+  readonly phaseMs: Readonly<Record<string, number>>;
+}
+
+/**
+ * Where an image is put. Bytes go to a place nobody looks at; `commit` makes the whole image visible at once.
+ * Contract suite: test/contracts/image-sink.ts.
+ */
+export interface ImageSink {
+  /** Starts anew, discarding what an earlier attempt wrote. */
+  open(signal: AbortSignal): Promise<OpenImage>;
+}
+
+export interface OpenImage {
+  /** Appends. Rejects with POOL_FULL when the space is used up. */
+  write(chunk: Buffer): Promise<void>;
+  /** Reads back what was written, for inspection of the whole. */
+  read(position: number, length: number): Promise<Buffer>;
+  readonly sizeBytes: number;
+  /** Syncs the data, checks the size, renames to the final name, syncs the directory: in this order. */
+  commit(expectedSizeBytes: number): Promise<void>;
+  /** Removes every trace. Safe to call after commit, when it does nothing. */
+  abort(): Promise<void>;
+}
+
+export interface EngineOptions {
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly onProgress?: (progress: ImageProgress) => void;
+}
+
+export interface SourceProbe {
+  readonly url: string;
+  readonly location?: string;
+  readonly priority?: number;
+  readonly usable: boolean;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly sizeBytes?: number;
+}
+
+export interface ImageProbe {
+  readonly usable: boolean;
+  readonly metalink: boolean;
+  readonly sources: readonly SourceProbe[];
+  /** Set when the bytes themselves are refused (backing file, wrong format, …): final. */
+  readonly refusal?: { readonly code: string; readonly message: string };
+  readonly format?: ImageFormat;
+  readonly compression?: Compression;
+  readonly virtualSizeBytes?: number;
+  readonly transferBytes?: number;
+  readonly expectedDigest?: Digest;
+  readonly warnings: readonly string[];
+}
