@@ -1,1 +1,5 @@
-export {};
+export * from './errors.ts';
+export { looksLikeMetalink } from './looks-like-metalink.ts';
+export { parseMetalink } from './parse-metalink.ts';
+export * from './select-sources.ts';
+export * from './types.ts';
