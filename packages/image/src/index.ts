@@ -1,1 +1,16 @@
+export {
+  type FetchErrorCode,
+  type FetchErrorRow,
+  FetchFailure,
+  FetchFault,
+  fetchErrors,
+  isFetchErrorCode,
+  type Outcome,
+} from './errors.ts';
+export { type Decision, nextAfterFailure, type Situation } from './failure-policy.ts';
+export { fetchImage } from './fetch-image.ts';
+export { type ProbeOptions, probeImage } from './probe-image.ts';
+export { type CommitStep, type DirectorySinkOptions, directorySink } from './sink/directory-sink.ts';
+export { partialPath } from './sink/partial-name.ts';
+export { removeStalePartials } from './sink/stale-partials.ts';
 export * from './types.ts';

@@ -59,6 +59,8 @@ export interface SourceAttempt {
   readonly durationMs: number;
   readonly reason?: string;
   readonly message?: string;
+  /** `{ALG}hex` of the bytes received, when all of them arrived and they were not the expected ones. */
+  readonly checksum?: string;
   readonly next?: 'same-source' | 'next-source' | 'next-checksum-attempt' | 'next-host' | 'stop' | 'done';
 }
 
@@ -92,8 +94,11 @@ export interface FetchedImage {
  * Contract suite: test/contracts/image-sink.ts.
  */
 export interface ImageSink {
-  /** Starts anew, discarding what an earlier attempt wrote. */
-  open(signal: AbortSignal): Promise<OpenImage>;
+  /**
+   * Starts anew, discarding what an earlier attempt wrote. `expected.sizeBytes`: what is going to be written, when that is
+   * known; rejects with POOL_FULL right away when it cannot fit.
+   */
+  open(signal: AbortSignal, expected?: { readonly sizeBytes?: number }): Promise<OpenImage>;
 }
 
 export interface OpenImage {

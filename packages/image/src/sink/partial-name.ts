@@ -1,0 +1,8 @@
+import { join } from 'node:path';
+
+export const partialPrefix = '.millrace-partial-';
+
+/** Where an image is written until it is committed. */
+export function partialPath(directory: string, fileName: string): string {
+  return join(directory, `${partialPrefix}${fileName}`);
+}
