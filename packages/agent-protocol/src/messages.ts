@@ -59,6 +59,8 @@ export const sourceAttempt = z.object({
   /** Error code of the image package's registry, when failed. */
   reason: z.string().optional(),
   message: z.string().optional(),
+  /** `{ALG}hex` of the bytes received, when all of them arrived and they were not the expected ones. */
+  checksum: z.string().optional(),
   next: z
     .enum(['same-source', 'next-source', 'next-checksum-attempt', 'next-host', 'stop', 'done'])
     .optional(),
@@ -265,7 +267,8 @@ export const serverMethods = {
       /** Every domain libvirt knows, so that the server can correct what it believes. */
       vms: z.array(vmStateReport),
     }),
-    result: z.object({ hostUuid: uuid, heartbeatMs: milliseconds }),
+    /** The bound keeps a host from doing nothing but heartbeats. */
+    result: z.object({ hostUuid: uuid, heartbeatMs: milliseconds.min(10) }),
     progress: z.never(),
   },
   'host.heartbeat': {

@@ -128,3 +128,38 @@ test('garbage is dropped and the peer goes on', async () => {
     callee.receive(text);
   assert.deepEqual(await caller.call('double', { n: 2 }, { id: 'b', signal }), { n: 4 });
 });
+
+test('a malformed message is dropped without a word of it in the log: it may hold a secret', () => {
+  const lines: string[] = [];
+  const keep = (fields: object, text: string) => void lines.push(JSON.stringify(fields) + text);
+  const log = { ...silentLogger, warn: keep, error: keep, info: keep, debug: keep };
+  const peer = makePeer({
+    localMethods: methods,
+    remoteMethods: none,
+    handlers: {} as never,
+    send: () => {},
+    log,
+  });
+  for (const text of [
+    '{"url":"http://u:hunter2@',
+    'hunter2',
+    '{"jsonrpc":"2.0","id":"a","method":7,"params":"hunter2"}',
+  ])
+    peer.receive(text);
+  assert.equal(lines.length, 3);
+  assert.doesNotMatch(lines.join(), /hunter/);
+});
+
+test('a closed peer begins nothing any more', async () => {
+  let calls = 0;
+  const { callee } = connect({
+    double: async () => {
+      calls++;
+      return { n: 0 };
+    },
+  });
+  callee.close('stopping');
+  callee.receive('{"jsonrpc":"2.0","id":"a","method":"double","params":{"n":1}}');
+  await Promise.resolve();
+  assert.equal(calls, 0);
+});

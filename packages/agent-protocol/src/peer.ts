@@ -29,13 +29,13 @@ export interface Peer<Remote extends MethodTable> {
       readonly onProgress?: (value: ProgressOf<Remote, M>) => void;
     },
   ): Promise<ResultOf<Remote, M>>;
-  /** Fails every pending call with ConnectionLost and aborts every handler that did not ask to outlive it. */
+  /** Fails every pending call with ConnectionLost. Handlers go on; nothing that arrives from here on begins one. */
   close(reason: string): void;
 }
 
 export interface HandlerContext<Progress> {
   readonly id: string;
-  /** Aborts when the caller cancels. A lost connection does not abort: see `onClose` of the peer's options. */
+  /** Aborts when the caller cancels. A lost connection does not abort. */
   readonly signal: AbortSignal;
   readonly progress: (value: Progress) => void;
 }
@@ -152,7 +152,7 @@ export function makePeer<Local extends MethodTable, Remote extends MethodTable>(
   };
 
   const dispatch = (text: string) => {
-    const decoded = message.safeParse(JSON.parse(text));
+    const decoded = message.safeParse(parseJson(text));
     if (!decoded.success) {
       options.log.warn({ problem: z.prettifyError(decoded.error) }, 'malformed message dropped');
       return;
@@ -183,6 +183,7 @@ export function makePeer<Local extends MethodTable, Remote extends MethodTable>(
 
   return {
     receive(text) {
+      if (closed !== undefined) return;
       try {
         dispatch(text);
       } catch (error) {
@@ -228,6 +229,15 @@ export function makePeer<Local extends MethodTable, Remote extends MethodTable>(
       running.clear();
     },
   };
+}
+
+/** `undefined` for what is no JSON: the parser's own error repeats a part of the text, which may hold a secret. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function describeFailure(error: unknown): { code: number; message: string; data?: FailureData } {

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ConfigError, readConfig } from './config.ts';
+
+test('only the state directory has no default', () => {
+  const config = readConfig({ MILLRACE_AGENT_DIR: '/var/lib/millrace/agent' });
+  assert.deepEqual(config, {
+    stateDir: '/var/lib/millrace/agent',
+    serverUrl: 'https://127.0.0.1:8250',
+    libvirtUri: 'qemu:///system',
+    virtType: 'auto',
+    logLevel: 'info',
+    exitWithStdin: false,
+  });
+  assert.ok(Object.isFrozen(config));
+});
+
+test('an empty variable counts as unset', () => {
+  const config = readConfig({ MILLRACE_AGENT_DIR: '/a', MILLRACE_JOIN_TOKEN: '', MILLRACE_VIRT_TYPE: '' });
+  assert.equal(config.joinToken, undefined);
+  assert.equal(config.virtType, 'auto');
+});
+
+test('every problem is listed at once, by the name of its variable', () => {
+  const environment = {
+    MILLRACE_SERVER_URL: 'http://server:8250',
+    MILLRACE_JOIN_TOKEN: 'secret-but-wrong',
+    MILLRACE_POOL_PATH: 'pool',
+    MILLRACE_VIRT_TYPE: 'xen',
+    MILLRACE_EXIT_WITH_STDIN: 'perhaps',
+  };
+  assert.throws(
+    () => readConfig(environment),
+    (error: unknown) => {
+      assert.ok(error instanceof ConfigError);
+      const names = [...error.message.matchAll(/^ {2}(MILLRACE_\w+):/gm)].map((match) => match[1]);
+      assert.deepEqual(names.toSorted(), ['MILLRACE_AGENT_DIR', ...Object.keys(environment)].toSorted());
+      assert.match(error.message, /6 problem\(s\)/);
+      assert.doesNotMatch(error.message, /secret-but-wrong/);
+      return true;
+    },
+  );
+});
+
+test('MILLRACE_EXIT_WITH_STDIN=1 is read as yes', () => {
+  assert.equal(readConfig({ MILLRACE_AGENT_DIR: '/a', MILLRACE_EXIT_WITH_STDIN: '1' }).exitWithStdin, true);
+});

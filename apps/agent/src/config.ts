@@ -1,0 +1,65 @@
+import { joinTokenPattern } from '@millrace/agent-protocol';
+import { z } from 'zod';
+
+/** The name the server's certificate carries whatever its addresses are: what the agent checks instead of an address. */
+export const serverCertificateName = 'millrace-server';
+
+const absolutePath = z.string().startsWith('/', 'must be an absolute path');
+
+const schema = z.object({
+  /** State directory of this agent, mode 0700: its identity. */
+  stateDir: absolutePath,
+  serverUrl: z
+    .url({ protocol: /^https$/, error: 'must be an https:// URL, for example https://10.0.0.5:8250' })
+    .default('https://127.0.0.1:8250'),
+  /** Needed until this host has joined once. */
+  joinToken: z
+    .string()
+    .regex(joinTokenPattern, 'is no join token (mlr1.…): copy it whole from the server')
+    .optional(),
+  /** Directory of the local storage pool, as libvirt and QEMU see it. */
+  poolPath: absolutePath.optional(),
+  libvirtUri: z.string().min(1).default('qemu:///system'),
+  virtType: z.enum(['auto', 'kvm', 'qemu']).default('auto'),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  /** Stop in order when standard input ends: the program that started the agent has died. */
+  exitWithStdin: z.stringbool().default(false),
+});
+
+export type AgentConfig = Readonly<z.infer<typeof schema>>;
+
+const variables: Readonly<Record<keyof AgentConfig, string>> = {
+  stateDir: 'MILLRACE_AGENT_DIR',
+  serverUrl: 'MILLRACE_SERVER_URL',
+  joinToken: 'MILLRACE_JOIN_TOKEN',
+  poolPath: 'MILLRACE_POOL_PATH',
+  libvirtUri: 'MILLRACE_LIBVIRT_URI',
+  virtType: 'MILLRACE_VIRT_TYPE',
+  logLevel: 'MILLRACE_LOG_LEVEL',
+  exitWithStdin: 'MILLRACE_EXIT_WITH_STDIN',
+};
+
+/** The configuration cannot be used; the message lists every problem, one a line. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * Reads `MILLRACE_*` once into a frozen object. An empty variable counts as unset.
+ * @throws ConfigError that lists every problem.
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): AgentConfig {
+  const given = Object.fromEntries(
+    Object.entries(variables).flatMap(([key, name]) => (environment[name] ? [[key, environment[name]]] : [])),
+  );
+  const result = schema.safeParse(given);
+  if (result.success) return Object.freeze(result.data);
+  const problems = result.error.issues.map((issue) => {
+    const key = issue.path[0] as keyof AgentConfig;
+    const missing = given[key] === undefined;
+    return `  ${variables[key]}: ${missing ? 'is not set' : issue.message}`;
+  });
+  throw new ConfigError(
+    `the agent's configuration has ${problems.length} problem(s):\n${problems.join('\n')}`,
+  );
+}

@@ -1,0 +1,62 @@
+import type { AgentMethods, Handlers } from '@millrace/agent-protocol';
+import type { Logger } from '@millrace/core';
+import type { ConsoleLogs } from '../hypervisor/console-log.ts';
+import { makeNetworks } from '../hypervisor/networks.ts';
+import type { Virsh } from '../hypervisor/virsh.ts';
+import { makeLanes } from '../lanes.ts';
+import type { Watch } from '../reconcile/watch.ts';
+import type { ImageEngine } from '../storage/image-engine.ts';
+import { makeImageProbe } from './image-probe.ts';
+import { onlyInPool } from './own-pool.ts';
+import { makePoolStats } from './pool-stats.ts';
+import { makeTemplateCheck } from './template-check.ts';
+import { makeTemplatePrepare } from './template-prepare.ts';
+import { makeTemplateRemove } from './template-remove.ts';
+import { makeVmConsole } from './vm-console.ts';
+import { makeVmReboot } from './vm-reboot.ts';
+import { makeVmRemove } from './vm-remove.ts';
+import { makeVmStart } from './vm-start.ts';
+import { makeVmState } from './vm-state.ts';
+import { makeVmStop } from './vm-stop.ts';
+import { makeVolumeCreate } from './volume-create.ts';
+import { makeVolumeRemove } from './volume-remove.ts';
+
+export interface HandlerDeps {
+  readonly virsh: Virsh;
+  readonly subscribe: Watch['subscribe'];
+  readonly consoleLogs: ConsoleLogs;
+  readonly engine: () => Promise<ImageEngine>;
+  readonly virtType: 'kvm' | 'qemu';
+  /** The only directory in which the server may do anything. */
+  readonly poolPath: string | undefined;
+  readonly log: Logger;
+}
+
+/** Methods that only look: asked again they look again. */
+export const readMethods: ReadonlySet<keyof AgentMethods> = new Set([
+  'template.check',
+  'vm.state',
+  'vm.console',
+  'pool.stats',
+]);
+
+/** Everything the server can ask of this host. */
+export function makeHandlers(given: HandlerDeps): Handlers<AgentMethods> {
+  const lanes = makeLanes();
+  const deps = { ...given, lanes, networks: makeNetworks({ ...given, lanes }) };
+  return onlyInPool(given.poolPath, {
+    'image.probe': makeImageProbe(deps),
+    'template.prepare': makeTemplatePrepare(deps),
+    'template.check': makeTemplateCheck(),
+    'template.remove': makeTemplateRemove(deps),
+    'volume.create': makeVolumeCreate(deps),
+    'volume.remove': makeVolumeRemove(deps),
+    'vm.start': makeVmStart(deps),
+    'vm.stop': makeVmStop(deps),
+    'vm.reboot': makeVmReboot(deps),
+    'vm.remove': makeVmRemove(deps),
+    'vm.state': makeVmState(deps),
+    'vm.console': makeVmConsole(deps),
+    'pool.stats': makePoolStats(),
+  });
+}

@@ -1,0 +1,7 @@
+import type { AgentMethods, HandlerContext, ParamsOf, ProgressOf, ResultOf } from '@millrace/agent-protocol';
+
+/** The handler of one method: idempotent, since after a crash of either side the same request may arrive again. */
+export type Handler<M extends keyof AgentMethods> = (
+  params: ParamsOf<AgentMethods, M>,
+  context: HandlerContext<ProgressOf<AgentMethods, M>>,
+) => Promise<ResultOf<AgentMethods, M>>;

@@ -1,0 +1,125 @@
+import { chmod } from 'node:fs/promises';
+import type { AgentMethods, ParamsOf, ResultOf } from '@millrace/agent-protocol';
+import { describeError, formatChecksum, type Logger, redactUrl } from '@millrace/core';
+import type { Lanes } from '../lanes.ts';
+import { diskInfo } from '../qemu-img/qemu-img.ts';
+import { type ImageEngine, imageRequestOf } from '../storage/image-engine.ts';
+import { pathInPool, poolReserve, requirePool, statOrUndefined } from '../storage/pool.ts';
+import type { Handler } from './handler.ts';
+
+type Params = ParamsOf<AgentMethods, 'template.prepare'>;
+type Result = ResultOf<AgentMethods, 'template.prepare'>;
+
+/** Readable by every VM's QEMU, whichever user it runs as, and writable by none. */
+const templateMode = 0o644;
+
+/**
+ * Puts a template on a pool. A file under the final name is whole (nothing else is ever given that name), so it is
+ * reused without moving a byte; otherwise the image engine fetches it. One transfer per file at any time: a second
+ * request waits and then finds the file.
+ */
+export function makeTemplatePrepare(deps: {
+  readonly engine: () => Promise<ImageEngine>;
+  readonly lanes: Lanes;
+  readonly log: Logger;
+}): Handler<'template.prepare'> {
+  const cleanings = new Map<string, Promise<unknown>>();
+
+  /** What a killed agent left is removed once, before this process itself begins to write into that pool. */
+  const cleanOnce = (engine: ImageEngine, directory: string) => {
+    const known = cleanings.get(directory);
+    if (known) return known;
+    // also when it fails: by the next time a transfer of this process may be writing there
+    const cleaning = engine.removeStalePartials(directory).catch((error: unknown) => {
+      deps.log.warn({ directory, reason: describeError(error) }, 'partial files could not be removed');
+    });
+    cleanings.set(directory, cleaning);
+    return cleaning;
+  };
+
+  return (params, { id, signal, progress }) => {
+    const { pool, installPath, source } = params;
+    const path = pathInPool(pool, installPath);
+    return deps.lanes.run(templateLane(path), signal, async () => {
+      await requirePool(pool);
+      const log = deps.log.child({ operation: id, template: installPath });
+      const present = await reuse(path, params, { log, signal });
+      if (present) return present;
+
+      const request = imageRequestOf(params);
+      const engine = await deps.engine();
+      await cleanOnce(engine, pool.path);
+      log.info({ url: redactUrl(source.url), pool: pool.path }, 'transfer begins');
+      const sink = engine.directorySink({
+        directory: pool.path,
+        fileName: installPath,
+        mode: templateMode,
+        reserve: poolReserve,
+      });
+      const image = await engine.fetchImage(request, sink, {
+        signal,
+        log,
+        onProgress: (value) => progress({ ...value, attempts: [...value.attempts] }),
+      });
+      return {
+        installPath,
+        format: image.format,
+        sizeBytes: image.sizeBytes,
+        virtualSizeBytes: image.virtualSizeBytes,
+        transferredBytes: image.transferredBytes,
+        reused: false,
+        checksum: formatChecksum(image.digest),
+        attempts: [...image.attempts],
+        warnings: [...image.warnings],
+        phaseMs: roundAll(image.phaseMs),
+      };
+    });
+  };
+}
+
+/** Lane key: everything that makes or removes one template's file happens one at a time. */
+export function templateLane(path: string): string {
+  return `template ${path}`;
+}
+
+async function reuse(
+  path: string,
+  { installPath, source }: Params,
+  { log, signal }: { log: Logger; signal: AbortSignal },
+): Promise<Result | undefined> {
+  const found = await statOrUndefined(path);
+  if (!found?.isFile() || found.size === 0) return undefined;
+  let virtualSizeBytes = found.size;
+  if (source.format === 'qcow2') {
+    try {
+      virtualSizeBytes = (await diskInfo(path, 'qcow2', signal)).virtualSizeBytes;
+    } catch (error) {
+      signal.throwIfAborted();
+      // damaged from outside: no new VM could use it, and running ones keep the old file open when it is replaced
+      log.warn(
+        { path, reason: describeError(error) },
+        'the template on the pool is unreadable: fetched again',
+      );
+      return undefined;
+    }
+  }
+  if ((found.mode & 0o777) !== templateMode) await chmod(path, templateMode);
+  return {
+    installPath,
+    format: source.format,
+    sizeBytes: found.size,
+    virtualSizeBytes,
+    transferredBytes: 0,
+    reused: true,
+    // nothing was transferred, so nothing was digested: what was asked for is what the file was once committed with
+    checksum: source.checksum ?? '',
+    attempts: [],
+    warnings: [],
+    phaseMs: {},
+  };
+}
+
+/** Durations travel as whole milliseconds. */
+function roundAll(durations: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(durations).map(([name, value]) => [name, Math.round(value)]));
+}

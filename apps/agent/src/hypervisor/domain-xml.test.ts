@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { makeTestVm, testNetwork } from '../testing/vm.ts';
+import { type DomainOptions, domainXml } from './domain-xml.ts';
+import { networkCardsOf } from './networks.ts';
+import { elementsOf } from './xml.ts';
+
+const options: DomainOptions = {
+  virtType: 'qemu',
+  disk: {
+    path: '/pool/root-3.qcow2',
+    serial: 'root-3',
+    backing: { path: '/pool/tpl.qcow2', format: 'qcow2' },
+  },
+  consoleLogPath: '/var/log/libvirt/qemu/i-2-3-VM-serial.log',
+};
+
+test('every format of the disk chain is written out and the chain is closed, so that nothing is probed', () => {
+  const document = domainXml(makeTestVm(), options);
+  const disk = /<disk .*?<\/disk>/s.exec(document)![0];
+  assert.deepEqual(elementsOf(disk, 'driver'), [
+    { name: 'qemu', type: 'qcow2', cache: 'none', discard: 'unmap' },
+  ]);
+  assert.deepEqual(elementsOf(disk, 'source'), [{ file: '/pool/root-3.qcow2' }, { file: '/pool/tpl.qcow2' }]);
+  assert.deepEqual(elementsOf(disk, 'format'), [{ type: 'qcow2' }]);
+  assert.match(disk, /<\/source><backingStore\/><\/backingStore>/);
+});
+
+test('the template is never given to QEMU\u2019s user, who could write then what the disks of others stand on', () => {
+  const document = domainXml(makeTestVm(), options);
+  assert.match(document, /<source file='\/pool\/tpl\.qcow2'><seclabel model='dac' relabel='no'\/><\/source>/);
+});
+
+test('a disk that stands on nothing says so', () => {
+  const document = domainXml(makeTestVm(), { ...options, disk: { ...options.disk, backing: undefined } });
+  assert.equal(elementsOf(document, 'backingStore').length, 1);
+  assert.equal(elementsOf(document, 'format').length, 0);
+});
+
+test('the screen is on no port, and the console is logged', () => {
+  const document = domainXml(makeTestVm(), options);
+  assert.deepEqual(elementsOf(document, 'graphics'), [{ type: 'vnc' }]);
+  assert.deepEqual(elementsOf(document, 'listen'), [{ type: 'socket' }]);
+  assert.deepEqual(elementsOf(document, 'log'), [{ file: options.consoleLogPath, append: 'on' }]);
+});
+
+test('every card is on its network by its MAC', () => {
+  const second = { mac: '52:54:00:00:00:04', network: { ...testNetwork, name: 'other' } };
+  const vm = makeTestVm({ nics: [...makeTestVm().nics, second] });
+  assert.deepEqual(networkCardsOf(domainXml(vm, options)), [
+    { mac: '52:54:00:00:00:03', network: 'millrace-net' },
+    { mac: '52:54:00:00:00:04', network: 'other' },
+  ]);
+});
+
+test('KVM and emulation get the CPU that fits them', () => {
+  assert.deepEqual(elementsOf(domainXml(makeTestVm(), options), 'cpu'), [{ mode: 'maximum' }]);
+  const kvm = domainXml(makeTestVm(), { ...options, virtType: 'kvm' });
+  assert.match(kvm, /^<domain type='kvm'>/);
+  assert.deepEqual(elementsOf(kvm, 'cpu'), [{ mode: 'host-model' }]);
+});
+
+test('a hostile path or serial stays a path or serial', () => {
+  const path = "/pool/x'/><source file='/etc/shadow";
+  const document = domainXml(makeTestVm(), {
+    ...options,
+    disk: { path, serial: '</serial><x/>', backing: undefined },
+  });
+  assert.deepEqual(elementsOf(document, 'source')[0], { file: path });
+  assert.deepEqual(elementsOf(document, 'x'), []);
+});

@@ -1,0 +1,80 @@
+import type { VmSpec } from '@millrace/agent-protocol';
+import { joinXml, type RawXml, xml } from './xml.ts';
+
+export interface DomainDisk {
+  /** Absolute path of the overlay. */
+  readonly path: string;
+  readonly serial: string;
+  /** What the overlay stands on, as its own header says. */
+  readonly backing: { readonly path: string; readonly format: 'qcow2' | 'raw' } | undefined;
+}
+
+export interface DomainOptions {
+  readonly virtType: 'kvm' | 'qemu';
+  readonly disk: DomainDisk;
+  /** Absolute path of the file the serial console is logged to. */
+  readonly consoleLogPath: string;
+}
+
+export const millraceNamespace = 'urn:millrace:domain:1';
+
+/**
+ * The libvirt domain of a VM (https://libvirt.org/formatdomain.html).
+ *
+ * - Disk formats, the backing file's included, are written out, so that nothing is ever probed: a guest that writes a
+ *   qcow2 header onto a raw disk gains nothing.
+ * - The template under the disk stays its owner's: libvirt would give it to QEMU's user, and a guest that breaks out of
+ *   its QEMU could then write what the disks of all others stand on.
+ * - `machine='pc'` with virtio: the widest set of guests boots from it, minimal kernels without AHCI included.
+ * - The screen is reachable by a Unix socket in libvirt's own directory only: a port on loopback would be open to every
+ *   user of the host.
+ * - A guest that powers itself off or crashes leaves the domain shut off; it is started by the server alone.
+ */
+export function domainXml(vm: VmSpec, options: DomainOptions): string {
+  const { virtType, disk, consoleLogPath } = options;
+  // TCG: everything it can emulate, for guests whose user land wants x86-64-v2. KVM: what the CPU has, still migratable
+  const cpu = virtType === 'kvm' ? xml`<cpu mode='host-model'/>` : xml`<cpu mode='maximum'/>`;
+  return xml`<domain type='${virtType}'>
+  <name>${vm.instanceName}</name>
+  <uuid>${vm.uuid}</uuid>
+  <metadata><millrace:vm xmlns:millrace='${millraceNamespace}'><millrace:uuid>${vm.uuid}</millrace:uuid><millrace:hostname>${vm.hostName}</millrace:hostname></millrace:vm></metadata>
+  <memory unit='MiB'>${vm.memoryMiB}</memory>
+  <vcpu placement='static'>${vm.cpus}</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os>
+  <features><acpi/><apic/></features>
+  ${cpu}
+  <clock offset='utc'/>
+  <on_poweroff>destroy</on_poweroff>
+  <on_reboot>restart</on_reboot>
+  <on_crash>destroy</on_crash>
+  <devices>
+    ${diskXml(disk)}
+    ${joinXml(vm.nics.map(nicXml))}
+    <serial type='pty'><log file='${consoleLogPath}' append='on'/><target port='0'/></serial>
+    <console type='pty'><target type='serial' port='0'/></console>
+    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+    <graphics type='vnc'><listen type='socket'/></graphics>
+    <video><model type='vga'/></video>
+    <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
+    <memballoon model='virtio'/>
+  </devices>
+</domain>
+`.xml;
+}
+
+function diskXml(disk: DomainDisk): RawXml {
+  const backing = disk.backing
+    ? xml`<backingStore type='file'><format type='${disk.backing.format}'/><source file='${disk.backing.path}'><seclabel model='dac' relabel='no'/></source><backingStore/></backingStore>`
+    : xml`<backingStore/>`;
+  return xml`<disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2' cache='none' discard='unmap'/>
+      <source file='${disk.path}'/>
+      ${backing}
+      <target dev='vda' bus='virtio'/>
+      <serial>${disk.serial}</serial>
+    </disk>`;
+}
+
+function nicXml(nic: VmSpec['nics'][number]): RawXml {
+  return xml`<interface type='network'><mac address='${nic.mac}'/><source network='${nic.network.name}'/><model type='virtio'/></interface>`;
+}

@@ -1,0 +1,111 @@
+import type { AgentMethods, Handlers, VmStateReport } from '@millrace/agent-protocol';
+import { describeError, type Logger, MillraceError, sleep } from '@millrace/core';
+import type { HostFacts, HostLoad } from '../host/facts.ts';
+import type { Watch } from '../reconcile/watch.ts';
+import type { Identity } from '../state/identity.ts';
+import { reconnectDelayMs } from './backoff.ts';
+import { type Connection, freshCallId, openConnection } from './connection.ts';
+
+export interface SessionDeps {
+  readonly serverUrl: string;
+  readonly identity: Identity;
+  readonly handlers: Handlers<AgentMethods>;
+  readonly facts: (signal: AbortSignal) => Promise<HostFacts>;
+  readonly load: () => Promise<HostLoad>;
+  readonly listVms: (signal: AbortSignal) => Promise<VmStateReport[]>;
+  readonly watch: Pick<Watch, 'connected' | 'disconnected'>;
+  readonly log: Logger;
+  readonly random: () => number;
+  readonly pingMs?: number;
+}
+
+/** How long the server may take to answer the agent's own calls. */
+const callTimeoutMs = 15_000;
+/** A connection that lived this long was a good one: the next is tried at once. */
+const goodAfterMs = 5000;
+
+/**
+ * Keeps the host connected for as long as the signal allows: connect, say hello, heartbeat; again after every loss.
+ * Operations go on meanwhile (see `Operations`). A host whose libvirt does not answer stays away: an empty list of VMs
+ * would tell the server that all of them are gone.
+ */
+export async function runSession(deps: SessionDeps, signal: AbortSignal): Promise<void> {
+  const { log } = deps;
+  let failures = 0;
+  let lastReason: string | undefined;
+  while (!signal.aborted) {
+    const begun = performance.now();
+    let reason: string;
+    try {
+      reason = await connectOnce(deps, signal);
+    } catch (error) {
+      reason = describeError(error);
+    }
+    if (signal.aborted) return;
+    deps.watch.disconnected();
+    if (performance.now() - begun > goodAfterMs) failures = 0;
+    const inMs = reconnectDelayMs(failures, deps.random());
+    failures++;
+    // the same reason every few seconds would fill the log and say nothing new
+    if (reason !== lastReason || failures % 12 === 0)
+      log.warn(
+        { reason, inMs, failures, server: deps.serverUrl },
+        'not connected to the server: trying again',
+      );
+    lastReason = reason;
+    await sleep(inMs, signal).catch(() => {});
+  }
+}
+
+async function connectOnce(deps: SessionDeps, signal: AbortSignal): Promise<string> {
+  const facts = await deps.facts(signal);
+  const connection = await openConnection({ ...deps, signal });
+  const closing = new AbortController();
+  void connection.ended.then(() => closing.abort());
+  const onStop = () => connection.close('the agent is stopping');
+  signal.addEventListener('abort', onStop, { once: true });
+  if (signal.aborted) onStop();
+  try {
+    const vms = await deps.listVms(closing.signal);
+    const answer = await connection.peer.call(
+      'host.hello',
+      { ...facts, vms },
+      { id: freshCallId(), signal: AbortSignal.any([closing.signal, AbortSignal.timeout(callTimeoutMs)]) },
+    );
+    if (answer.hostUuid !== deps.identity.hostUuid)
+      throw new MillraceError('SERVER_NOT_TRUSTED', 'the server takes this host for another one');
+    deps.log.info(
+      { server: deps.serverUrl, host: answer.hostUuid, vms: vms.length },
+      'connected to the server',
+    );
+    deps.watch.connected(vms, async (vm) => {
+      const timeout = AbortSignal.timeout(callTimeoutMs);
+      await connection.peer.call('vm.changed', vm, { id: freshCallId(), signal: timeout });
+    });
+    void beat(deps, connection, answer.heartbeatMs, closing.signal);
+    return await connection.ended;
+  } finally {
+    signal.removeEventListener('abort', onStop);
+    connection.close('starting over');
+  }
+}
+
+async function beat(
+  deps: SessionDeps,
+  connection: Connection,
+  everyMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await sleep(everyMs, signal);
+      const timeout = AbortSignal.timeout(callTimeoutMs);
+      await connection.peer.call('host.heartbeat', await deps.load(), {
+        id: freshCallId(),
+        signal: AbortSignal.any([signal, timeout]),
+      });
+    } catch (error) {
+      if (!signal.aborted) deps.log.warn({ reason: describeError(error) }, 'the heartbeat failed');
+    }
+  }
+}
