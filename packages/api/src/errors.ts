@@ -4,6 +4,7 @@ import { MillraceError } from '@millrace/core';
 export const apiErrors = {
   UNAUTHORIZED: { errorcode: 401, cserrorcode: 4290 },
   METHOD_NOT_ALLOWED: { errorcode: 405, cserrorcode: 9999 },
+  API_LIMIT_EXCEED: { errorcode: 429, cserrorcode: 4545 },
   MALFORMED_PARAMETER_ERROR: { errorcode: 430, cserrorcode: 9999 },
   PARAM_ERROR: { errorcode: 431, cserrorcode: 4350 },
   UNSUPPORTED_ACTION_ERROR: { errorcode: 432, cserrorcode: 9999 },
@@ -20,10 +21,13 @@ export type ApiErrorCode = keyof typeof apiErrors;
 export class ApiError extends MillraceError {
   readonly errorcode: number;
   readonly cserrorcode: number;
+  /** What everybody but root admins is told: the names and the inside of hosts are none of a tenant's business. */
+  readonly userText: string;
 
-  constructor(code: ApiErrorCode, text: string, options: { cause?: unknown } = {}) {
+  constructor(code: ApiErrorCode, text: string, options: { cause?: unknown; userText?: string } = {}) {
     super(code, text, options);
     this.name = 'ApiError';
+    this.userText = options.userText ?? text;
     this.errorcode = apiErrors[code].errorcode;
     this.cserrorcode = apiErrors[code].cserrorcode;
   }
@@ -47,5 +51,13 @@ export function missingParameter(command: string, name: string): ApiError {
   return new ApiError(
     'PARAM_ERROR',
     `Unable to execute API command ${command.toLowerCase()} due to missing parameter ${name}`,
+  );
+}
+
+/** 432 for a command that does not exist or that the caller may not call: the two look alike on purpose. */
+export function unknownCommand(name: string): ApiError {
+  return new ApiError(
+    'UNSUPPORTED_ACTION_ERROR',
+    `The given command '${name}' either does not exist, is not available for user, or not available from ip address`,
   );
 }

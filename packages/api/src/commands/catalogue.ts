@@ -1,0 +1,26 @@
+import type { CommandSpec } from '../command.ts';
+import * as administration from './administration.ts';
+import * as deploy from './deploy-virtual-machine.ts';
+import * as infrastructure from './infrastructure.ts';
+import * as jobs from './jobs.ts';
+import * as resources from './resources.ts';
+import * as session from './session.ts';
+import * as templates from './templates.ts';
+import * as virtualMachines from './virtual-machines.ts';
+
+/** Every command, typed exactly, by its name: `specs.listZones`. */
+export const specs = {
+  ...session,
+  ...jobs,
+  ...templates,
+  ...deploy,
+  ...virtualMachines,
+  ...infrastructure,
+  ...resources,
+  ...administration,
+} as const;
+
+/** Every command as data, for whoever walks over all of them. */
+export const allSpecs: readonly CommandSpec[] = Object.values<CommandSpec>(
+  specs as unknown as Record<string, CommandSpec>,
+);

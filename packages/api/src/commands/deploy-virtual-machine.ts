@@ -1,0 +1,77 @@
+import { defineCommand, everyone } from '../command.ts';
+import { virtualMachineFields } from '../entities/virtual-machine.ts';
+import { ignored, param, refused } from '../param.ts';
+
+const later = 'this release cannot do it yet';
+const noDataDisks = refused('there are no data volumes in this release');
+const noUserData = refused('no service hands user data to guests in this release');
+const noKeys = refused('no service hands SSH keys to guests in this release');
+const noGroups = refused('there are no security groups');
+const noAffinity = refused('there are no affinity groups');
+
+export const deployVirtualMachine = defineCommand({
+  name: 'deployVirtualMachine',
+  description: 'Makes an instance from a template and starts it',
+  isAsync: true,
+  params: {
+    serviceofferingid: param.uuid('the service offering', { required: true }),
+    templateid: param.uuid('the template', { required: true }),
+    zoneid: param.uuid('the zone', { required: true }),
+    name: param.string('the host name of the guest, RFC 1123'),
+    displayname: param.string('the name shown to users'),
+    networkids: param.uuids('the networks; the default network of the zone when absent'),
+    rootdisksize: param.long('the size of the root volume, GB; the size of the image when absent'),
+    startvm: param.boolean('whether to start it; true when absent'),
+    hostid: param.uuid('the host to use', { adminOnly: true }),
+    details: param.map('details; rootdisksize is known'),
+    account: param.string('the account that will own the instance; needs domainid'),
+    domainid: param.uuid('the domain of that account'),
+    hypervisor: param.string('KVM'),
+    copyimagetags: param.boolean('copy the tags of the template', ignored('templates have no tags')),
+    deploymentplanner: param.string('the planner', ignored('instances are placed in one way')),
+    keyboard: param.string('the keyboard of the console', ignored('there is no graphical console yet')),
+    displayvm: param.boolean('show it to users', refused('every instance is shown to its users', 'true')),
+    dynamicscalingenabled: param.boolean('scale it while it runs', refused(later, 'false')),
+    clusterid: param.uuid('the cluster to use', refused('name a host instead')),
+    podid: param.uuid('the pod to use', refused('name a host instead')),
+    projectid: param.uuidOrAll('the project that will own it', refused('there are no projects')),
+    group: param.string('the group', refused('there are no groups of instances')),
+    customid: param.string('the ID it shall have', refused('IDs are given by the server')),
+    ipaddress: param.string('the address of the guest', refused(later)),
+    ip6address: param.string('the IPv6 address of the guest', refused(later)),
+    macaddress: param.string('the MAC address of the guest', refused(later)),
+    iptonetworklist: param.groups('networks with addresses', refused('use networkids')),
+    dhcpoptionsnetworklist: param.groups('DHCP options', refused(later)),
+    nicnetworklist: param.groups('cards of a VMware image', refused('it is for other hypervisors')),
+    datadiskofferinglist: param.groups('disk offerings of data disks', noDataDisks),
+    diskofferingid: param.uuid('the offering of the data disk', noDataDisks),
+    size: param.long('the size of the data disk, GB', noDataDisks),
+    overridediskofferingid: param.uuid(
+      'the offering of the root volume',
+      refused('there are no disk offerings in this release'),
+    ),
+    userdata: param.string('user data, Base64', { length: 1_048_576, ...noUserData }),
+    userdataid: param.uuid('stored user data', noUserData),
+    userdatadetails: param.map('variables of the user data', noUserData),
+    keypair: param.string('an SSH key pair', noKeys),
+    keypairs: param.list('SSH key pairs', noKeys),
+    password: param.string('the password of the guest', refused('no service hands passwords to guests')),
+    securitygroupids: param.list('security groups', noGroups),
+    securitygroupnames: param.list('security groups', noGroups),
+    affinitygroupids: param.list('affinity groups', noAffinity),
+    affinitygroupnames: param.list('affinity groups', noAffinity),
+    boottype: param.string('BIOS or UEFI', refused(later, 'bios')),
+    bootmode: param.string('LEGACY or SECURE', refused(later, 'legacy')),
+    bootintosetup: param.boolean('boot into the firmware setup', refused(later, 'false')),
+    extraconfig: param.string('raw domain XML', {
+      length: 5120,
+      ...refused('domains are made by the server alone'),
+    }),
+    iodriverpolicy: param.string('the I/O driver', refused(later)),
+    iothreadsenabled: param.boolean('threads for I/O', refused(later, 'false')),
+    properties: param.map('OVF properties', refused('it is for other hypervisors')),
+  },
+  response: virtualMachineFields,
+  result: { kind: 'object', key: 'virtualmachine' },
+  roles: everyone,
+});

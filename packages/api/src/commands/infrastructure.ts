@@ -1,0 +1,124 @@
+import { adminOnly, defineCommand, everyone } from '../command.ts';
+import { clusterFields } from '../entities/cluster.ts';
+import { hostFields } from '../entities/host.ts';
+import { podFields } from '../entities/pod.ts';
+import { storagePoolFields } from '../entities/storage-pool.ts';
+import { zoneFields } from '../entities/zone.ts';
+import { iconFilter, ignored, matchesNothing, pagingParams, param, tagFilter } from '../param.ts';
+
+const showCapacities = {
+  showcapacities: param.boolean('tell capacities', ignored('capacities are told by listHosts')),
+};
+
+export const listZones = defineCommand({
+  name: 'listZones',
+  description: 'Lists zones',
+  isAsync: false,
+  params: {
+    id: param.uuid('the zone of this ID'),
+    ids: param.uuids('the zones of these IDs'),
+    name: param.string('zones of this name'),
+    networktype: param.string('zones of this network type'),
+    available: param.boolean('true: only zones where the caller may deploy', ignored('that is all of them')),
+    domainid: param.uuid('zones of this domain', ignored('zones belong to no domain')),
+    ...showCapacities,
+    ...iconFilter,
+    ...tagFilter,
+    ...pagingParams,
+  },
+  response: zoneFields,
+  result: { kind: 'list', key: 'zone' },
+  roles: everyone,
+});
+
+export const listPods = defineCommand({
+  name: 'listPods',
+  description: 'Lists pods',
+  isAsync: false,
+  params: {
+    id: param.uuid('the pod of this ID'),
+    name: param.string('pods of this name'),
+    zoneid: param.uuid('pods of this zone'),
+    allocationstate: param.string('pods in this allocation state'),
+    ...showCapacities,
+    ...pagingParams,
+  },
+  response: podFields,
+  result: { kind: 'list', key: 'pod' },
+  roles: adminOnly,
+});
+
+export const listClusters = defineCommand({
+  name: 'listClusters',
+  description: 'Lists clusters',
+  isAsync: false,
+  params: {
+    id: param.uuid('the cluster of this ID'),
+    name: param.string('clusters of this name'),
+    zoneid: param.uuid('clusters of this zone'),
+    podid: param.uuid('clusters of this pod'),
+    hypervisor: param.string('clusters of this hypervisor'),
+    clustertype: param.string('clusters of this type'),
+    allocationstate: param.string('clusters in this allocation state'),
+    managedstate: param.string('clusters in this managed state'),
+    ...showCapacities,
+    ...pagingParams,
+  },
+  response: clusterFields,
+  result: { kind: 'list', key: 'cluster' },
+  roles: adminOnly,
+});
+
+export const listHosts = defineCommand({
+  name: 'listHosts',
+  description: 'Lists hosts',
+  isAsync: false,
+  params: {
+    id: param.uuid('the host of this ID'),
+    name: param.string('hosts of this name'),
+    zoneid: param.uuid('hosts of this zone'),
+    podid: param.uuid('hosts of this pod'),
+    clusterid: param.uuid('hosts of this cluster'),
+    type: param.string('hosts of this type; Routing'),
+    state: param.string('hosts in this state'),
+    resourcestate: param.string('hosts in this administrative state'),
+    hypervisor: param.string('hosts of this hypervisor'),
+    virtualmachineid: param.uuid('hosts this instance could move to'),
+    details: param.list('what to tell: all, min, …', ignored('answers are always complete')),
+    hahost: param.boolean('hosts kept for high availability', matchesNothing('there are none', 'false')),
+    outofbandmanagementenabled: param.boolean(
+      'hosts with out-of-band management',
+      matchesNothing('there are none', 'false'),
+    ),
+    outofbandmanagementpowerstate: param.string(
+      'hosts in this power state',
+      matchesNothing('there is no out-of-band management'),
+    ),
+    ...pagingParams,
+  },
+  response: hostFields,
+  result: { kind: 'list', key: 'host' },
+  roles: adminOnly,
+});
+
+export const listStoragePools = defineCommand({
+  name: 'listStoragePools',
+  description: 'Lists storage pools (primary storage)',
+  isAsync: false,
+  params: {
+    id: param.uuid('the pool of this ID'),
+    name: param.string('pools of this name'),
+    zoneid: param.uuid('pools of this zone'),
+    podid: param.uuid('pools of this pod'),
+    clusterid: param.uuid('pools of this cluster'),
+    hostid: param.uuid('pools this host reaches'),
+    ipaddress: param.string('pools of this storage server'),
+    path: param.string('pools of this path'),
+    scope: param.string('pools of this scope: HOST, CLUSTER or ZONE'),
+    status: param.string('pools in this state'),
+    ...pagingParams,
+  },
+  response: storagePoolFields,
+  result: { kind: 'list', key: 'storagepool' },
+  roles: adminOnly,
+});

@@ -1,0 +1,180 @@
+import { defineCommand, everyone } from '../command.ts';
+import { virtualMachineFields } from '../entities/virtual-machine.ts';
+import { field, jobFields, successFields } from '../fields.ts';
+import {
+  iconFilter,
+  ignored,
+  matchesNothing,
+  ownerParams,
+  pagingParams,
+  param,
+  projectFilter,
+  refused,
+  tagFilter,
+} from '../param.ts';
+
+const oneKindOfPlanner = ignored('instances are placed in one way');
+const noSetup = refused('guests cannot be booted into their firmware setup in this release', 'false');
+const machineResult = { kind: 'object', key: 'virtualmachine' } as const;
+const machineId = { id: param.uuid('the ID of the instance', { required: true }) };
+
+export const listVirtualMachines = defineCommand({
+  name: 'listVirtualMachines',
+  description: 'Lists instances',
+  isAsync: false,
+  params: {
+    id: param.uuid('the instance of this ID'),
+    ids: param.uuids('the instances of these IDs'),
+    name: param.string('instances whose name contains this'),
+    state: param.string('instances in this state; Present means neither destroyed nor expunging'),
+    zoneid: param.uuid('instances of this zone'),
+    podid: param.uuid('instances of this pod', { adminOnly: true }),
+    clusterid: param.uuid('instances of this cluster', { adminOnly: true }),
+    hostid: param.uuid('instances on this host', { adminOnly: true }),
+    storageid: param.uuid('instances with a volume on this pool', { adminOnly: true }),
+    templateid: param.uuid('instances of this template'),
+    networkid: param.uuid('instances in this network'),
+    serviceofferingid: param.uuid('instances of this service offering'),
+    userid: param.uuid('instances that this user made'),
+    hypervisor: param.string('instances on this hypervisor'),
+    details: param.list('what to tell: all, nics, min, …', ignored('answers are always complete')),
+    displayvm: param.boolean(
+      'whether shown to users',
+      matchesNothing('every instance is shown to its users', 'true'),
+    ),
+    haenable: param.boolean('whether highly available', matchesNothing('no instance is', 'false')),
+    accumulate: param.boolean('accumulate statistics', ignored('there are no statistics yet')),
+    userdata: param.boolean('tell the user data', ignored('instances have no user data in this release')),
+    affinitygroupid: param.uuid('instances of this affinity group', matchesNothing('there are none')),
+    autoscalevmgroupid: param.uuid('instances of this autoscale group', matchesNothing('there are none')),
+    backupofferingid: param.uuid('instances of this backup offering', matchesNothing('there are none')),
+    forvirtualnetwork: param.boolean('instances in virtual networks', ignored('networks are of one kind')),
+    groupid: param.uuid('instances of this group', matchesNothing('there are none')),
+    isoid: param.uuid('instances with this ISO', matchesNothing('there are no ISOs in this release')),
+    keypair: param.string('instances with this SSH key pair', matchesNothing('there are none')),
+    securitygroupid: param.uuid('instances of this security group', matchesNothing('there are none')),
+    vpcid: param.uuid('instances in this VPC', matchesNothing('there are none')),
+    ...iconFilter,
+    ...tagFilter,
+    ...projectFilter,
+    ...ownerParams,
+    ...pagingParams,
+  },
+  response: virtualMachineFields,
+  result: { kind: 'list', key: 'virtualmachine' },
+  roles: everyone,
+});
+
+export const startVirtualMachine = defineCommand({
+  name: 'startVirtualMachine',
+  description: 'Starts an instance',
+  isAsync: true,
+  params: {
+    ...machineId,
+    hostid: param.uuid('the host to start it on', { adminOnly: true }),
+    clusterid: param.uuid('the cluster to start it in', refused('name a host instead')),
+    podid: param.uuid('the pod to start it in', refused('name a host instead')),
+    considerlasthost: param.boolean('prefer the last host', ignored('the last host is always preferred')),
+    deploymentplanner: param.string('the planner', oneKindOfPlanner),
+    bootintosetup: param.boolean('boot into the firmware setup', noSetup),
+  },
+  response: virtualMachineFields,
+  result: machineResult,
+  roles: everyone,
+});
+
+export const stopVirtualMachine = defineCommand({
+  name: 'stopVirtualMachine',
+  description: 'Stops an instance',
+  isAsync: true,
+  params: { ...machineId, forced: param.boolean('cut its power instead of asking the guest') },
+  response: virtualMachineFields,
+  result: machineResult,
+  roles: everyone,
+});
+
+export const rebootVirtualMachine = defineCommand({
+  name: 'rebootVirtualMachine',
+  description: 'Restarts an instance',
+  isAsync: true,
+  params: {
+    ...machineId,
+    forced: param.boolean('cut its power instead of asking the guest'),
+    bootintosetup: param.boolean('boot into the firmware setup', noSetup),
+  },
+  response: virtualMachineFields,
+  result: machineResult,
+  roles: everyone,
+});
+
+export const destroyVirtualMachine = defineCommand({
+  name: 'destroyVirtualMachine',
+  description: 'Destroys an instance; it can be recovered until it is expunged',
+  isAsync: true,
+  params: {
+    ...machineId,
+    expunge: param.boolean('remove it for good at once'),
+    volumeids: param.uuids(
+      'data volumes to remove with it',
+      refused('there are no data volumes in this release'),
+    ),
+  },
+  response: virtualMachineFields,
+  result: machineResult,
+  roles: everyone,
+});
+
+export const expungeVirtualMachine = defineCommand({
+  name: 'expungeVirtualMachine',
+  description: 'Removes a destroyed instance for good',
+  isAsync: true,
+  params: machineId,
+  response: successFields,
+  result: { kind: 'success' },
+  roles: everyone,
+});
+
+export const recoverVirtualMachine = defineCommand({
+  name: 'recoverVirtualMachine',
+  description: 'Brings back a destroyed instance, stopped',
+  isAsync: false,
+  params: machineId,
+  response: virtualMachineFields,
+  result: machineResult,
+  roles: everyone,
+});
+
+export const restoreVirtualMachine = defineCommand({
+  name: 'restoreVirtualMachine',
+  description: 'Reinstalls an instance: a new root volume from its template or another',
+  isAsync: true,
+  params: {
+    virtualmachineid: param.uuid('the ID of the instance', { required: true }),
+    templateid: param.uuid('the template to install; the present one when absent'),
+    rootdisksize: param.long('the size of the new root volume, GB'),
+    expunge: param.boolean('remove the old root volume at once', ignored('it is always removed at once')),
+    diskofferingid: param.uuid('the disk offering', refused('there are no disk offerings in this release')),
+    details: param.map('details', refused('reinstalling takes no details in this release')),
+  },
+  response: virtualMachineFields,
+  result: machineResult,
+  roles: everyone,
+});
+
+export const getVirtualMachineConsoleOutput = defineCommand({
+  name: 'getVirtualMachineConsoleOutput',
+  description: 'Own extension: reads what an instance wrote to its serial console',
+  isAsync: false,
+  params: {
+    ...machineId,
+    offset: param.long('the byte to read from; 0 when absent'),
+    limit: param.integer('the most bytes to read, to 1048576; 65536 when absent'),
+  },
+  response: {
+    output: field.string('the text; bytes that are no UTF-8 are replaced'),
+    nextoffset: field.long('the offset to read on from'),
+    ...jobFields,
+  },
+  result: { kind: 'object', key: 'consoleoutput' },
+  roles: everyone,
+});

@@ -1,0 +1,30 @@
+import { type FieldSpecs, field, jobFields } from '../fields.ts';
+
+/** User: names and types as CloudStack's `listApis` has them. */
+export const userFields = {
+  id: field.string('the ID of the user'),
+  account: field.string('the account that owns the user'),
+  accountid: field.string('the ID of the account that owns the user'),
+  accounttype: field.integer('the type of the account: 0 user, 1 root admin, 2 domain admin'),
+  apikey: field.string('the API key of the user'),
+  created: field.date('when the user was created'),
+  domain: field.string('the domain of the user'),
+  domainid: field.string('the ID of the domain of the user'),
+  email: field.string('the e-mail address of the user'),
+  firstname: field.string('the first name of the user'),
+  icon: field.object('the icon', 'resourceiconresponse'),
+  is2faenabled: field.boolean('whether two-factor authentication is on'),
+  is2famandated: field.boolean('whether two-factor authentication is demanded'),
+  iscallerchilddomain: field.boolean('whether the caller is of a child domain'),
+  isdefault: field.boolean('whether this is the default one'),
+  lastname: field.string('the last name of the user'),
+  roleid: field.string('the ID of the role'),
+  rolename: field.string('the name of the role'),
+  roletype: field.string('the type of the role'),
+  secretkey: field.string('the secret key of the user'),
+  state: field.string('the state of the user'),
+  timezone: field.string('the time zone of the user'),
+  username: field.string('the name of the user'),
+  usersource: field.string('where the user comes from'),
+  ...jobFields,
+} as const satisfies FieldSpecs;
