@@ -1,10 +1,16 @@
 import { z } from 'zod';
 
+const whenAbsent = {
+  error: ({ input }: { readonly input?: unknown }) => (input === undefined ? 'is not set' : undefined),
+};
+
 const schema = z.object({
-  dataDir: z.string().startsWith('/'),
-  databaseUrl: z.string().min(1),
+  dataDir: z.string(whenAbsent).startsWith('/', 'must be an absolute path'),
+  databaseUrl: z.string(whenAbsent).min(1, 'is empty'),
   apiHost: z.string().default('127.0.0.1'),
   apiPort: z.coerce.number().int().min(0).max(65535).default(8080),
+  /** Comma list of addresses or CIDRs of proxies whose X-Forwarded-For tells who calls: failed logins count per caller. */
+  trustedProxies: z.string().optional(),
   agentHost: z.string().default('127.0.0.1'),
   agentPort: z.coerce.number().int().min(0).max(65535).default(8250),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
@@ -22,6 +28,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): ServerConfig {
     databaseUrl: environment['DATABASE_URL'],
     apiHost: environment['MILLRACE_API_HOST'],
     apiPort: environment['MILLRACE_API_PORT'],
+    trustedProxies: environment['MILLRACE_TRUSTED_PROXIES'] || undefined,
     agentHost: environment['MILLRACE_AGENT_HOST'],
     agentPort: environment['MILLRACE_AGENT_PORT'],
     logLevel: environment['MILLRACE_LOG_LEVEL'],

@@ -34,8 +34,10 @@ export interface JobProgress {
   readonly message?: string;
   readonly hostname?: string;
   readonly poolname?: string;
-  /** Redacted source in use. */
+  /** Redacted source that bytes come from just now. */
   readonly url?: string;
+  /** How many sources there are to try. */
+  readonly sourcecount?: number;
   readonly bytes?: number;
   readonly totalbytes?: number;
   readonly bytespersecond?: number;

@@ -22,9 +22,14 @@ export function openDatabase(connectionString: string, poolSize = 10): Database 
     max: poolSize,
     // the API must answer within its clients' ten seconds even when the database is away
     connectionTimeoutMillis: 5000,
+    // a database machine that vanishes without a word must end its connections, or queries wait for ever
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     types: types as pg.CustomTypesConfig,
   });
   // an idle connection that breaks is replaced by the pool; without a listener it would end the process
   pool.on('error', () => {});
+  // nor must one that breaks while it is in use: its query fails and tells, but the client speaks up besides
+  pool.on('connect', (client) => client.on('error', () => {}));
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 }

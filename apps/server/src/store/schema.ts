@@ -166,6 +166,7 @@ export interface Tables {
     direct_download: boolean;
     size: Nullable<number>;
     physical_size: Nullable<number>;
+    source_count: Nullable<number>;
     state: Defaulted<string>;
   };
   vm_template_details: { id: Generated<number>; template_id: number; name: string; value: string };

@@ -253,6 +253,8 @@ create table vm_template (
   size bigint,
   -- bytes that are transferred, as the probe saw it
   physical_size bigint,
+  -- sources that hosts may try, as the probe saw them
+  source_count int,
   state text not null default 'Active',
   created timestamptz not null default now(),
   removed timestamptz
@@ -411,8 +413,8 @@ create table async_job (
   job_process_status int not null default 0,
   job_result_code int not null default 0,
   job_result jsonb,
-  -- own field, shown while pending too
-  job_progress jsonb,
+  -- own field, shown while pending too; json, since jsonb would lose the order of the phases
+  job_progress json,
   instance_type text,
   instance_uuid uuid,
   -- how often a worker picked the job up
@@ -423,6 +425,7 @@ create table async_job (
   completed timestamptz
 );
 create index async_job_pending on async_job (job_status) where job_status = 0;
+create index async_job_completed on async_job (completed) where job_status <> 0;
 
 create table job_step (
   id bigint generated always as identity primary key,
@@ -453,7 +456,8 @@ create table deployment_attempt (
   -- next-host, stop, done
   next text,
   source_attempts jsonb not null default '[]',
-  phase_ms jsonb,
+  -- json keeps the phases in their order
+  phase_ms json,
   started timestamptz not null default now(),
   ended timestamptz,
   unique (job_id, ordinal)

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { snapshotOf } from '../http/testing/snapshot.ts';
+import { addTenant, rows, withTestApi } from '../http/testing/test-api.ts';
+import { readSetting } from '../store/settings.ts';
+
+test('settings are listed with value, default and type, and found by name and keyword', async (t) => {
+  const api = await withTestApi(t);
+  const all = await api.call('listConfigurations');
+  assert.ok(Number(all.content['count']) > 20);
+  const [one] = rows(await api.call('listConfigurations', { name: 'direct.download.connect.timeout' }));
+  assert.equal(one!['value'], '5000');
+  assert.equal(one!['defaultvalue'], '5000');
+  assert.equal(one!['type'], 'Number');
+  assert.equal(one!['category'], 'Storage');
+  assert.equal((await api.call('listConfigurations', { keyword: 'expunge' })).content['count'], 3);
+  assert.deepEqual((await api.call('listConfigurations', { name: 'no.such' })).content, {});
+  const page = await api.call('listConfigurations', { page: '2', pagesize: '5' });
+  assert.equal(rows(page).length, 5);
+  assert.equal(page.content['count'], all.content['count']);
+});
+
+test('a changed setting is in force at once, and an empty value brings back the default', async (t) => {
+  const api = await withTestApi(t);
+  const name = 'direct.download.egress.allowed.cidrs';
+  const changed = await api.call('updateConfiguration', { name, value: '127.0.0.0/8, fd00::/8' });
+  assert.equal((changed.content['configuration'] as { value: string }).value, '127.0.0.0/8, fd00::/8');
+  assert.equal(await readSetting(api.database, name), '127.0.0.0/8, fd00::/8');
+  const back = await api.call('updateConfiguration', { name, value: '' });
+  assert.equal((back.content['configuration'] as { value: string }).value, '');
+  assert.equal(await readSetting(api.database, name), '');
+  assert.equal(rows(await api.call('listEvents', { type: 'CONFIGURATION.VALUE.EDIT' })).length, 2);
+});
+
+test('illegal values of settings are refused and change nothing', async (t) => {
+  const api = await withTestApi(t);
+  const before = await snapshotOf(api.database);
+  const cases = [
+    ['direct.download.connect.timeout', '1'],
+    ['direct.download.connect.timeout', '5s'],
+    ['direct.download.checksum.attempts', '0'],
+    ['direct.download.source.order', 'random'],
+    ['direct.download.egress.allowed.cidrs', '10.0.0.0'],
+    ['direct.download.egress.allowed.cidrs', '10.0.0.0/33'],
+    ['direct.download.default', 'yes'],
+    ['instance.name', 'a-b'],
+  ] as const;
+  for (const [name, value] of cases) {
+    const answer = await api.call('updateConfiguration', { name, value });
+    assert.equal(answer.status, 431, `${name}=${value}`);
+    assert.match(String(answer.content['errortext']), /^Invalid parameter value: /);
+  }
+  assert.equal((await api.call('updateConfiguration', { name: 'no.such', value: '1' })).status, 431);
+  assert.deepEqual(await snapshotOf(api.database), before);
+});
+
+test('users are found by account and name, and never shown with their secret', async (t) => {
+  const api = await withTestApi(t);
+  const ann = await addTenant(api.database, 'ann');
+  const admins = await api.call('listUsers', { account: 'admin' });
+  assert.equal(admins.content['count'], 1);
+  assert.equal(rows(admins)[0]!['accounttype'], 1);
+  const all = await api.call('listUsers', { listall: 'true' });
+  assert.equal(all.content['count'], 2);
+  assert.equal(all.text.includes(api.admin.secretKey) || all.text.includes('argon2'), false);
+  const own = await api.call('listUsers', { listall: 'true' }, ann);
+  assert.deepEqual(
+    rows(own).map((row) => row['username']),
+    ['ann'],
+  );
+  const found = await api.call('getUser', { userapikey: ann.apiKey });
+  assert.equal((found.content['user'] as { username: string }).username, 'ann');
+  assert.equal((await api.call('getUser', { userapikey: 'nobodys' })).status, 431);
+});
+
+test('keys are read and renewed by their user and by administrators above', async (t) => {
+  const api = await withTestApi(t);
+  const ann = await addTenant(api.database, 'ann');
+  const bob = await addTenant(api.database, 'bob');
+  const boss = await addTenant(api.database, 'boss', { type: 2 });
+  const keys = await api.call('getUserKeys', { id: ann.userUuid }, ann);
+  assert.deepEqual(keys.content, { userkeys: { apikey: ann.apiKey, secretkey: ann.secretKey } });
+  assert.equal((await api.call('getUserKeys', { id: ann.userUuid })).status, 200);
+  assert.equal((await api.call('getUserKeys', { id: ann.userUuid }, boss)).status, 200);
+  assert.equal((await api.call('getUserKeys', { id: ann.userUuid }, bob)).status, 431);
+  const renewed = await api.call('registerUserKeys', { id: ann.userUuid }, ann);
+  const { apikey, secretkey } = renewed.content['userkeys'] as { apikey: string; secretkey: string };
+  assert.notEqual(apikey, ann.apiKey);
+  assert.equal((await api.call('listZones', {}, ann)).status, 401);
+  assert.equal((await api.call('listZones', {}, { apiKey: apikey, secretKey: secretkey })).status, 200);
+});
+
+test('a domain admin of ROOT cannot take the keys of a root admin', async (t) => {
+  const api = await withTestApi(t);
+  const boss = await addTenant(api.database, 'boss', { type: 2 });
+  assert.equal((await api.call('getUserKeys', { id: api.ids.userId }, boss)).status, 531);
+  assert.equal((await api.call('registerUserKeys', { id: api.ids.userId }, boss)).status, 531);
+});

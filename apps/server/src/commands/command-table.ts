@@ -1,0 +1,71 @@
+import type { Command } from './command.ts';
+import { deleteTemplate } from './delete-template.ts';
+import { deployVirtualMachine } from './deploy-virtual-machine.ts';
+import { destroyVirtualMachine } from './destroy-virtual-machine.ts';
+import { expungeVirtualMachine } from './expunge-virtual-machine.ts';
+import { getUser } from './get-user.ts';
+import { getUserKeys } from './get-user-keys.ts';
+import { getVirtualMachineConsoleOutput } from './get-virtual-machine-console-output.ts';
+import { listApis } from './list-apis.ts';
+import { listAsyncJobs } from './list-async-jobs.ts';
+import { listCapabilities } from './list-capabilities.ts';
+import { listClusters } from './list-clusters.ts';
+import { listConfigurations } from './list-configurations.ts';
+import { listEvents } from './list-events.ts';
+import { listHosts } from './list-hosts.ts';
+import { listNetworks } from './list-networks.ts';
+import { listOsTypes } from './list-os-types.ts';
+import { listPods } from './list-pods.ts';
+import { listServiceOfferings } from './list-service-offerings.ts';
+import { listStoragePools } from './list-storage-pools.ts';
+import { listTemplates } from './list-templates.ts';
+import { listUsers } from './list-users.ts';
+import { listVirtualMachines } from './list-virtual-machines.ts';
+import { listVolumes } from './list-volumes.ts';
+import { listZones } from './list-zones.ts';
+import { queryAsyncJobResult } from './query-async-job-result.ts';
+import { rebootVirtualMachine } from './reboot-virtual-machine.ts';
+import { recoverVirtualMachine } from './recover-virtual-machine.ts';
+import { registerTemplate } from './register-template.ts';
+import { registerUserKeys } from './register-user-keys.ts';
+import { restoreVirtualMachine } from './restore-virtual-machine.ts';
+import { startVirtualMachine } from './start-virtual-machine.ts';
+import { stopVirtualMachine } from './stop-virtual-machine.ts';
+import { updateConfiguration } from './update-configuration.ts';
+
+/** Every command but login and logout, which are about the HTTP session and live with it. */
+export const commandTable: readonly Command[] = [
+  deleteTemplate,
+  deployVirtualMachine,
+  destroyVirtualMachine,
+  expungeVirtualMachine,
+  getUser,
+  getUserKeys,
+  getVirtualMachineConsoleOutput,
+  listApis,
+  listAsyncJobs,
+  listCapabilities,
+  listClusters,
+  listConfigurations,
+  listEvents,
+  listHosts,
+  listNetworks,
+  listOsTypes,
+  listPods,
+  listServiceOfferings,
+  listStoragePools,
+  listTemplates,
+  listUsers,
+  listVirtualMachines,
+  listVolumes,
+  listZones,
+  queryAsyncJobResult,
+  rebootVirtualMachine,
+  recoverVirtualMachine,
+  registerTemplate,
+  registerUserKeys,
+  restoreVirtualMachine,
+  startVirtualMachine,
+  stopVirtualMachine,
+  updateConfiguration,
+];

@@ -1,0 +1,206 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { ApiError, entityNotFound, invalidParameter, type ParamsOf, specs } from '@millrace/api';
+import { freeAddress, guestMac, isHostName } from '../domain/addresses.ts';
+import { displayableName } from '../domain/template-registration.ts';
+import type { Executor } from '../store/database.ts';
+import { recordEvent } from '../store/events.ts';
+import { isHostNameTaken, isMacTaken, lockNetworks, takenAddresses } from '../store/network-list.ts';
+import { findOffering } from '../store/offering-list.ts';
+import type { Row } from '../store/schema.ts';
+import { readSetting } from '../store/settings.ts';
+import { usableTemplate } from '../store/templates.ts';
+import { insertVirtualMachine } from '../store/virtual-machines.ts';
+import { findZone } from '../store/zone-list.ts';
+import { type Caller, implement } from './command.ts';
+import { hostIdOf } from './find-host.ts';
+import { rootDiskBytes } from './root-disk-size.ts';
+import { ownerOf, reachOf } from './scope.ts';
+
+type Params = ParamsOf<(typeof specs.deployVirtualMachine)['params']>;
+
+export const deployVirtualMachine = implement(
+  specs.deployVirtualMachine,
+  async ({ params, database, jobs, caller }) => {
+    const names = namesOf(params);
+    // the instance, everything it reserves, and the job are there together or not at all
+    return database.transaction().execute(async (trx) => {
+      const plan = await planOf(trx, params, caller);
+      if (await isHostNameTaken(trx, networkIds(plan.networks), names.name)) {
+        throw invalidParameter('name', `the network has an instance ${names.name} already`);
+      }
+      const startVm = params.startvm ?? true;
+      const vm = {
+        uuid: names.uuid,
+        name: names.name,
+        display_name: names.displayName,
+        state: startVm ? 'Starting' : 'Stopped',
+        vm_template_id: plan.template.id,
+        guest_os_id: plan.template.guest_os_id,
+        data_center_id: plan.zoneId,
+        account_id: plan.accountId,
+        user_id: caller.userId,
+        service_offering_id: plan.offeringId,
+      };
+      const vmId = await insertVirtualMachine(trx, vm, await readSetting(trx, 'instance.name'));
+      await reserve(trx, vmId, plan);
+      const jobId = await jobs.enqueue(trx, {
+        command: 'deployVirtualMachine',
+        parameters: {
+          vmId,
+          startVm,
+          ...(plan.rootDiskSizeBytes === undefined ? {} : { rootDiskSizeBytes: plan.rootDiskSizeBytes }),
+          ...(plan.hostId === undefined ? {} : { hostId: plan.hostId }),
+        },
+        userId: caller.userId,
+        accountId: plan.accountId,
+        instanceType: 'VirtualMachine',
+        instanceUuid: names.uuid,
+      });
+      await recordEvent(trx, {
+        type: 'VM.CREATE',
+        state: 'Scheduled',
+        description: `deploying instance ${names.name} from template ${plan.template.name}`,
+        userId: caller.userId,
+        accountId: plan.accountId,
+        resourceType: 'VirtualMachine',
+        resourceUuid: names.uuid,
+        jobUuid: jobId,
+      });
+      return { jobId, entityId: names.uuid };
+    });
+  },
+);
+
+function namesOf(params: Params) {
+  const uuid = randomUUID();
+  const name = params.name ?? `VM-${uuid}`;
+  if (!isHostName(name)) {
+    throw invalidParameter(
+      'name',
+      'must be a host name: 1 to 63 letters, digits and hyphens, beginning and ending with a letter or digit, not digits alone',
+    );
+  }
+  const displayName =
+    params.displayname === undefined ? name : displayableName('displayname', params.displayname);
+  return { uuid, name, displayName };
+}
+
+interface Plan {
+  readonly zoneId: number;
+  readonly template: Row<'vm_template'>;
+  readonly offeringId: number;
+  readonly accountId: number;
+  readonly networks: readonly Row<'networks'>[];
+  readonly rootDiskSizeBytes: number | undefined;
+  readonly hostId: number | undefined;
+}
+
+/** Finds everything the parameters name, and refuses what does not fit together. */
+async function planOf(executor: Executor, params: Params, caller: Caller): Promise<Plan> {
+  if (params.hypervisor !== undefined && params.hypervisor.toLowerCase() !== 'kvm') {
+    throw invalidParameter('hypervisor', 'must be KVM');
+  }
+  const zone = await findZone(executor, params.zoneid);
+  if (!zone) throw entityNotFound('zoneid', params.zoneid);
+  if (zone.allocation_state !== 'Enabled' && caller.role !== 'admin') {
+    throw invalidParameter('zoneid', `zone ${zone.name} is disabled`);
+  }
+  const offering = await findOffering(executor, params.serviceofferingid);
+  if (!offering) throw entityNotFound('serviceofferingid', params.serviceofferingid);
+  const template = await usableTemplate(executor, {
+    uuid: params.templateid,
+    zoneId: zone.id,
+    scope: reachOf(caller),
+  });
+  if (!template) throw entityNotFound('templateid', params.templateid);
+  if (template.zone_id === null) {
+    throw invalidParameter('templateid', `template ${template.name} is not registered for zone ${zone.name}`);
+  }
+  const owner = await ownerOf(executor, caller, params);
+  return {
+    zoneId: zone.id,
+    template,
+    offeringId: offering.id,
+    accountId: owner.accountId,
+    rootDiskSizeBytes: rootDiskBytes(rootDiskGigabytes(params), template.size),
+    hostId: params.hostid === undefined ? undefined : await hostIdOf(executor, params.hostid, zone.id),
+    networks: await networksOf(executor, zone.id, params.networkids),
+  };
+}
+
+function rootDiskGigabytes(params: Params): number | undefined {
+  const { rootdisksize: inDetails, ...others } = params.details ?? {};
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    throw invalidParameter('details', `${unknown.slice(0, 80)} is not supported; rootdisksize is`);
+  }
+  return params.rootdisksize ?? (inDetails === undefined ? undefined : Number(inDetails));
+}
+
+async function networksOf(executor: Executor, zoneId: number, uuids: readonly string[] | undefined) {
+  const asked = uuids && uuids.length > 0 ? uuids : undefined;
+  if (asked && new Set(asked).size !== asked.length) {
+    throw invalidParameter('networkids', 'names a network twice');
+  }
+  const rows = await lockNetworks(executor, zoneId, asked);
+  if (!asked) {
+    if (rows[0]) return [rows[0]];
+    throw invalidParameter('networkids', 'the zone has no default network: name one');
+  }
+  return asked.map((uuid) => {
+    const network = rows.find((row) => row.uuid === uuid);
+    if (!network) throw entityNotFound('networkids', uuid);
+    return network;
+  });
+}
+
+function networkIds(networks: readonly Row<'networks'>[]): number[] {
+  return networks.map((network) => network.id);
+}
+
+/** Writes the root volume and a network card with a free address in each network. */
+async function reserve(executor: Executor, vmId: number, plan: Plan): Promise<void> {
+  await executor
+    .insertInto('volumes')
+    .values({
+      uuid: randomUUID(),
+      name: `ROOT-${vmId}`,
+      state: 'Allocated',
+      size: plan.rootDiskSizeBytes ?? plan.template.size ?? 0,
+      instance_id: vmId,
+      template_id: plan.template.id,
+      data_center_id: plan.zoneId,
+      account_id: plan.accountId,
+    })
+    .execute();
+  for (const [index, network] of plan.networks.entries()) {
+    const address = freeAddress(network.start_ip, network.end_ip, await takenAddresses(executor, network.id));
+    if (address === undefined) {
+      throw new ApiError(
+        'INSUFFICIENT_CAPACITY_ERROR',
+        `network ${network.name} has no free address; expunge instances or use another network`,
+      );
+    }
+    await executor
+      .insertInto('nics')
+      .values({
+        uuid: randomUUID(),
+        instance_id: vmId,
+        network_id: network.id,
+        mac_address: await freeMac(executor),
+        ip4_address: address,
+        netmask: network.netmask,
+        gateway: network.gateway,
+        device_id: index,
+        default_nic: index === 0,
+      })
+      .execute();
+  }
+}
+
+async function freeMac(executor: Executor): Promise<string> {
+  for (;;) {
+    const mac = guestMac(randomBytes(5));
+    if (!(await isMacTaken(executor, mac))) return mac;
+  }
+}

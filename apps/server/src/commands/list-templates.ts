@@ -1,0 +1,79 @@
+import { entityNotFound, invalidParameter, isUuid, specs } from '@millrace/api';
+import type { Executor } from '../store/database.ts';
+import type { OwnerScope } from '../store/owner-scope.ts';
+import { listTemplateRows, type TemplateSelection } from '../store/templates.ts';
+import { type Caller, implement } from './command.ts';
+import { idsFrom, pageFrom } from './page.ts';
+import { templateEntities } from './responses/template.ts';
+import { listScope } from './scope.ts';
+
+const filterWords = [
+  'featured',
+  'self',
+  'selfexecutable',
+  'sharedexecutable',
+  'executable',
+  'community',
+  'all',
+] as const;
+
+export const listTemplates = implement(specs.listTemplates, async ({ params, database, caller }) => {
+  const { storageid } = params;
+  if (storageid !== undefined && !isUuid(storageid)) throw entityNotFound('storageid', storageid);
+  // every template that is registered is ready: nothing has to arrive first
+  if (params.isready === false) return { list: [], count: 0 };
+  const uuids = idsFrom(params);
+  const filter = {
+    selection: await selectionFor(database, caller, params),
+    uuids,
+    name: params.name,
+    keyword: params.keyword,
+    zoneUuid: params.zoneid,
+    hypervisor: params.hypervisor,
+    poolUuid: storageid,
+    removed: params.showremoved,
+    unique: params.showunique,
+  };
+  const { rows, count } = await listTemplateRows(database, filter, await pageFrom(database, params));
+  const viewer = { isAdmin: caller.role === 'admin', accountId: caller.accountId };
+  return { list: await templateEntities(database, rows, viewer), count };
+});
+
+interface SelectionParams {
+  readonly templatefilter: string;
+  readonly id?: string | undefined;
+  readonly ids?: readonly string[] | undefined;
+  readonly account?: string | undefined;
+  readonly domainid?: string | undefined;
+  readonly isrecursive?: boolean | undefined;
+  readonly listall?: boolean | undefined;
+}
+
+async function selectionFor(
+  executor: Executor,
+  caller: Caller,
+  params: SelectionParams,
+): Promise<TemplateSelection> {
+  const word = filterWords.find((candidate) => candidate === params.templatefilter.toLowerCase());
+  if (word === undefined)
+    throw invalidParameter('templatefilter', `must be one of ${filterWords.join(', ')}`);
+  // an administrator who names a template means it, whoever owns it
+  const namesIds = word === 'executable' && (params.id !== undefined || params.ids !== undefined);
+  const scope: OwnerScope = await listScope(executor, caller, params, namesIds);
+  switch (word) {
+    case 'featured':
+    case 'community':
+      return { kind: word };
+    case 'self':
+    case 'selfexecutable':
+      return { kind: 'owned', scope };
+    case 'sharedexecutable':
+      // templates are private or public: there is no sharing with single accounts yet
+      return { kind: 'nothing' };
+    case 'executable':
+      return { kind: 'owned-or-public', scope };
+    case 'all':
+      if (caller.role !== 'admin') throw invalidParameter('templatefilter', 'all is for root admins');
+      return { kind: 'everything' };
+  }
+}

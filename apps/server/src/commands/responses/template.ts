@@ -1,0 +1,128 @@
+import { type EntityOf, formatDate, type templateFields } from '@millrace/api';
+import { redactUrl } from '@millrace/core';
+import { isHeaderDetail } from '../../domain/template-registration.ts';
+import type { Executor } from '../../store/database.ts';
+import { everything } from '../../store/paging.ts';
+import {
+  listTemplateRows,
+  type SpoolRefRow,
+  spoolRefsOf,
+  type TemplateRow,
+  templateDetailsOf,
+} from '../../store/templates.ts';
+import { latestJobsOf } from '../../store/virtual-machines.ts';
+import { displayedDomainPath } from './domain-path.ts';
+
+export type TemplateEntity = EntityOf<typeof templateFields>;
+
+/** Who looks: root admins see everything, owners their URL and details. */
+export interface TemplateViewer {
+  readonly isAdmin: boolean;
+  readonly accountId: number | undefined;
+}
+
+/** What CloudStack says of a template that never was on secondary storage. */
+export const bypassedStatus = 'Bypassed Secondary Storage';
+
+/**
+ * A template as the API shows it to a root admin.
+ * @throws Error when there is no such row
+ */
+export async function loadTemplate(executor: Executor, templateId: number): Promise<TemplateEntity> {
+  const filter = { selection: { kind: 'everything' }, templateIds: [templateId], unique: true } as const;
+  const { rows } = await listTemplateRows(executor, { ...filter, removed: true }, everything);
+  const [entity] = await templateEntities(executor, rows, { isAdmin: true, accountId: undefined });
+  if (!entity) throw new Error(`there is no template ${templateId}`);
+  return entity;
+}
+
+export async function templateEntities(
+  executor: Executor,
+  rows: readonly TemplateRow[],
+  viewer: TemplateViewer,
+): Promise<TemplateEntity[]> {
+  if (rows.length === 0) return [];
+  const ids = [...new Set(rows.map((row) => row.id))];
+  const copies = Map.groupBy(await spoolRefsOf(executor, ids), (copy) => copy.template_id);
+  const details = Map.groupBy(await templateDetailsOf(executor, ids), (detail) => detail.template_id);
+  const jobs = await latestJobsOf(
+    executor,
+    rows.map((row) => row.uuid),
+  );
+  return rows.map((row) => {
+    const knowsSecrets = viewer.isAdmin || row.account_id === viewer.accountId;
+    return {
+      ...publicPart(row),
+      ...(knowsSecrets ? { url: redactUrl(row.url) } : {}),
+      details: shownDetails(details.get(row.id) ?? [], knowsSecrets),
+      downloaddetails: (copies.get(row.id) ?? []).map((copy) => copyEntity(copy, viewer.isAdmin)),
+      ...jobs.get(row.uuid),
+    };
+  });
+}
+
+function publicPart(row: TemplateRow): TemplateEntity {
+  return {
+    id: row.uuid,
+    name: row.name,
+    displaytext: row.display_text,
+    ispublic: row.public,
+    isfeatured: row.featured,
+    isready: row.state === 'Active',
+    isextractable: row.extractable,
+    isdynamicallyscalable: row.dynamically_scalable,
+    passwordenabled: row.enable_password,
+    sshkeyenabled: row.enable_sshkey,
+    bootable: row.bootable,
+    crossZones: row.cross_zones,
+    directdownload: row.direct_download,
+    deployasis: false,
+    requireshvm: row.hvm,
+    format: row.format,
+    bits: row.bits,
+    arch: row.arch,
+    hypervisor: row.hypervisor_type,
+    templatetype: row.type,
+    templatetag: row.template_tag ?? undefined,
+    // shown without its algorithm, as CloudStack does
+    checksum: row.checksum?.replace(/^\{[^}]*\}/, ''),
+    size: row.size ?? undefined,
+    physicalsize: row.physical_size ?? undefined,
+    status: row.direct_download ? bypassedStatus : row.state,
+    created: formatDate(row.created),
+    removed: row.removed ? formatDate(row.removed) : undefined,
+    accountid: row.account_uuid,
+    account: row.account_name,
+    domainid: row.domain_uuid,
+    domain: row.domain_name,
+    domainpath: displayedDomainPath(row.domain_path),
+    ostypeid: row.os_uuid,
+    ostypename: row.os_name,
+    zoneid: row.zone_uuid,
+    zonename: row.zone_name,
+    childtemplates: [],
+    tags: [],
+    hasannotations: false,
+  };
+}
+
+function shownDetails(
+  details: readonly { readonly name: string; readonly value: string }[],
+  knowsSecrets: boolean,
+): Record<string, string> {
+  // even the owner is shown only that a header is there: whoever looks over a shoulder or at a log learns nothing
+  return Object.fromEntries(
+    details
+      .filter((detail) => knowsSecrets || !isHeaderDetail(detail.name))
+      .map((detail) => [detail.name, isHeaderDetail(detail.name) ? '***' : detail.value]),
+  );
+}
+
+function copyEntity(copy: SpoolRefRow, forAdmin: boolean): Record<string, string> {
+  return {
+    datastore: copy.pool_name,
+    downloadPercent: String(copy.download_pct),
+    downloadState: copy.download_state,
+    ...(forAdmin ? { datastoreId: copy.pool_uuid, datastoreRole: 'Primary' } : {}),
+  };
+}

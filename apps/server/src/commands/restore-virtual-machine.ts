@@ -1,0 +1,50 @@
+import { entityNotFound, invalidParameter, specs } from '@millrace/api';
+import { usableTemplate } from '../store/templates.ts';
+import { implement } from './command.ts';
+import { requestVmJob } from './request-vm-job.ts';
+import { rootDiskBytes } from './root-disk-size.ts';
+import { reachOf } from './scope.ts';
+
+export const restoreVirtualMachine = implement(specs.restoreVirtualMachine, async (context) => {
+  const { params, caller } = context;
+  const jobId = await requestVmJob(context, {
+    command: 'restoreVirtualMachine',
+    idParam: 'virtualmachineid',
+    vmUuid: params.virtualmachineid,
+    caller,
+    eventType: 'VM.RESTORE',
+    doing: 'reinstalling instance',
+    prepare: async (vm, executor) => {
+      const present = await executor
+        .selectFrom('vm_template')
+        .select(['uuid', 'removed', 'size'])
+        .where('id', '=', vm.vm_template_id)
+        .executeTakeFirstOrThrow();
+      if (params.templateid === undefined && present.removed) {
+        throw invalidParameter(
+          'templateid',
+          'the template of the instance has been deleted: name another one to install',
+        );
+      }
+      const template =
+        params.templateid === undefined
+          ? undefined
+          : await usableTemplate(executor, {
+              uuid: params.templateid,
+              zoneId: vm.data_center_id,
+              scope: reachOf(caller),
+            });
+      if (params.templateid !== undefined && !template) throw entityNotFound('templateid', params.templateid);
+      if (template && template.zone_id === null) {
+        throw invalidParameter('templateid', 'the template is not registered for the zone of the instance');
+      }
+      const bytes = rootDiskBytes(params.rootdisksize, (template ?? present).size);
+      return {
+        vmId: vm.id,
+        ...(template === undefined ? {} : { templateId: template.id }),
+        ...(bytes === undefined ? {} : { rootDiskSizeBytes: bytes }),
+      };
+    },
+  });
+  return { jobId };
+});

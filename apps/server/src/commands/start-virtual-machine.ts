@@ -1,0 +1,22 @@
+import { specs } from '@millrace/api';
+import { implement } from './command.ts';
+import { hostIdOf } from './find-host.ts';
+import { requestVmJob } from './request-vm-job.ts';
+
+export const startVirtualMachine = implement(specs.startVirtualMachine, async (context) => {
+  const { params, caller } = context;
+  const jobId = await requestVmJob(context, {
+    command: 'startVirtualMachine',
+    vmUuid: params.id,
+    caller,
+    eventType: 'VM.START',
+    doing: 'starting instance',
+    prepare: async (vm, executor) => ({
+      vmId: vm.id,
+      ...(params.hostid === undefined
+        ? {}
+        : { hostId: await hostIdOf(executor, params.hostid, vm.data_center_id) }),
+    }),
+  });
+  return { jobId };
+});

@@ -1,0 +1,35 @@
+/** The number of a dotted IPv4 address. @throws RangeError when it is none. */
+export function ipv4Number(text: string): number {
+  const parts = text.split('.').map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : Number.NaN));
+  if (parts.length !== 4 || !parts.every((part) => part <= 255)) {
+    throw new RangeError(`${text} is no IPv4 address`);
+  }
+  return parts.reduce((sum, part) => sum * 256 + part, 0);
+}
+
+export function ipv4Text(number: number): string {
+  return [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join('.');
+}
+
+/** The first address from `start` to `end` that nobody has; undefined when all are taken. */
+export function freeAddress(start: string, end: string, taken: ReadonlySet<string>): string | undefined {
+  const last = ipv4Number(end);
+  for (let number = ipv4Number(start); number <= last; number++) {
+    const address = ipv4Text(number);
+    if (!taken.has(address)) return address;
+  }
+  return undefined;
+}
+
+/**
+ * A MAC address of the kind CloudStack gives to guests: locally administered, beginning with 06.
+ * @param random five random bytes
+ */
+export function guestMac(random: Uint8Array): string {
+  return ['06', ...[...random.slice(0, 5)].map((byte) => byte.toString(16).padStart(2, '0'))].join(':');
+}
+
+/** A host name as RFC 1123 has it, one label: letters, digits and inner hyphens, 63 at most, not digits alone. */
+export function isHostName(text: string): boolean {
+  return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(text) && !/^\d+$/.test(text);
+}

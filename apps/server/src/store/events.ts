@@ -1,0 +1,105 @@
+import { randomUUID } from 'node:crypto';
+import type { Executor } from './database.ts';
+
+/** Event types in CloudStack's spelling. */
+export const eventTypes = [
+  'USER.LOGIN',
+  'USER.LOGOUT',
+  'REGISTER.USER.KEY',
+  'CONFIGURATION.VALUE.EDIT',
+  'TEMPLATE.CREATE',
+  'TEMPLATE.DELETE',
+  'TEMPLATE.DIRECT.DOWNLOAD.FAILURE',
+  'TEMPLATE.DIRECT.DOWNLOAD.START',
+  'TEMPLATE.DIRECT.DOWNLOAD.SUCCESS',
+  'VM.CREATE',
+  'VM.START',
+  'VM.STOP',
+  'VM.REBOOT',
+  'VM.DESTROY',
+  'VM.EXPUNGE',
+  'VM.RECOVER',
+  'VM.RESTORE',
+  'HOST.CONNECT',
+  'HOST.DISCONNECT',
+] as const;
+
+export type EventType = (typeof eventTypes)[number];
+
+export interface NewEvent {
+  readonly type: EventType;
+  /** Default Completed. */
+  readonly state?: 'Created' | 'Scheduled' | 'Started' | 'Completed';
+  /** Default INFO. */
+  readonly level?: 'INFO' | 'WARN' | 'ERROR';
+  /** Shown to users of the account: no credentials, no names of hosts. */
+  readonly description: string;
+  readonly userId?: number | undefined;
+  readonly accountId?: number | undefined;
+  readonly resourceType?: string | undefined;
+  readonly resourceUuid?: string | undefined;
+  readonly jobUuid?: string | undefined;
+  /** The first event of the chain this one belongs to; with `jobUuid` it is found by the job. */
+  readonly startUuid?: string | undefined;
+}
+
+/** Writes an event, in the transaction of what it tells. @returns its UUID */
+export async function recordEvent(executor: Executor, event: NewEvent): Promise<string> {
+  const uuid = randomUUID();
+  const domain = event.accountId
+    ? await executor
+        .selectFrom('account')
+        .select('domain_id')
+        .where('id', '=', event.accountId)
+        .executeTakeFirst()
+    : undefined;
+  const startUuid =
+    event.startUuid ?? (event.jobUuid ? await firstOfJob(executor, event.jobUuid) : undefined);
+  await executor
+    .insertInto('event')
+    .values({
+      uuid,
+      type: event.type,
+      state: event.state ?? 'Completed',
+      level: event.level ?? 'INFO',
+      description: event.description,
+      user_id: event.userId ?? null,
+      account_id: event.accountId ?? null,
+      domain_id: domain?.domain_id ?? null,
+      resource_type: event.resourceType ?? null,
+      resource_uuid: event.resourceUuid ?? null,
+      job_uuid: event.jobUuid ?? null,
+      start_uuid: startUuid ?? null,
+    })
+    .execute();
+  return uuid;
+}
+
+async function firstOfJob(executor: Executor, jobUuid: string): Promise<string | undefined> {
+  const row = await executor
+    .selectFrom('event')
+    .select('uuid')
+    .where('job_uuid', '=', jobUuid)
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.uuid;
+}
+
+/** Rows that one statement deletes: a table that was let grow must not be locked for long. */
+const deletedAtOnce = 5000;
+
+/** Deletes events that are older than `ageMs`. @returns how many */
+export async function deleteOldEvents(executor: Executor, ageMs: number): Promise<number> {
+  const result = await executor
+    .deleteFrom('event')
+    .where('id', 'in', (query) =>
+      query
+        .selectFrom('event')
+        .select('id')
+        .where('created', '<', new Date(Date.now() - ageMs))
+        .limit(deletedAtOnce),
+    )
+    .executeTakeFirst();
+  return Number(result.numDeletedRows);
+}

@@ -1,0 +1,93 @@
+import { sql } from 'kysely';
+import type { Executor } from './database.ts';
+import { containing } from './owner-scope.ts';
+import { type Page, pageOf } from './paging.ts';
+
+export interface NetworkFilter {
+  readonly uuid?: string | undefined;
+  readonly keyword?: string | undefined;
+  readonly zoneUuid?: string | undefined;
+  readonly type?: string | undefined;
+  readonly trafficType?: string | undefined;
+}
+
+export async function listNetworkRows(executor: Executor, filter: NetworkFilter, page: Page) {
+  let query = executor
+    .selectFrom('networks')
+    .innerJoin('data_center', 'data_center.id', 'networks.data_center_id')
+    .where('networks.removed', 'is', null);
+  const { uuid, keyword, zoneUuid, type, trafficType } = filter;
+  if (uuid !== undefined) query = query.where('networks.uuid', '=', uuid);
+  if (zoneUuid !== undefined) query = query.where('data_center.uuid', '=', zoneUuid);
+  if (keyword !== undefined) query = query.where('networks.name', 'ilike', containing(keyword));
+  if (type !== undefined) {
+    query = query.where(sql<boolean>`lower(networks.guest_type) = ${type.toLowerCase()}`);
+  }
+  if (trafficType !== undefined) {
+    query = query.where(sql<boolean>`lower(networks.traffic_type) = ${trafficType.toLowerCase()}`);
+  }
+  const selected = query
+    .selectAll('networks')
+    .select([
+      'data_center.uuid as zone_uuid',
+      'data_center.name as zone_name',
+      'data_center.dns1 as zone_dns1',
+    ])
+    .orderBy('networks.id');
+  return pageOf(selected, page);
+}
+
+export type NetworkRow = Awaited<ReturnType<typeof listNetworkRows>>['rows'][number];
+
+/**
+ * The networks of a new instance, locked so that two instances cannot take the same address or name: those asked for,
+ * or the zone's default network.
+ */
+export async function lockNetworks(executor: Executor, zoneId: number, uuids: readonly string[] | undefined) {
+  let query = executor
+    .selectFrom('networks')
+    .selectAll()
+    .where('data_center_id', '=', zoneId)
+    .where('removed', 'is', null);
+  query = uuids
+    ? query.where('uuid', '=', sql<string>`any(${uuids}::uuid[])`)
+    : query.where('is_default', '=', true);
+  // one order for everybody, or two deployments with the same networks in another order would wait for each other
+  return query.orderBy('id').forUpdate().execute();
+}
+
+/** Addresses of a network that are in use. */
+export async function takenAddresses(executor: Executor, networkId: number): Promise<Set<string>> {
+  const rows = await executor
+    .selectFrom('nics')
+    .select('ip4_address')
+    .where('network_id', '=', networkId)
+    .where('removed', 'is', null)
+    .where('ip4_address', 'is not', null)
+    .execute();
+  return new Set(rows.flatMap((row) => row.ip4_address ?? []));
+}
+
+/** Whether an instance of this host name is in one of the networks: DHCP and DNS know guests by it. */
+export async function isHostNameTaken(executor: Executor, networkIds: readonly number[], name: string) {
+  const row = await executor
+    .selectFrom('vm_instance')
+    .innerJoin('nics', 'nics.instance_id', 'vm_instance.id')
+    .where('nics.network_id', '=', sql<number>`any(${networkIds})`)
+    .where('nics.removed', 'is', null)
+    .where('vm_instance.removed', 'is', null)
+    .where(sql<boolean>`lower(vm_instance.name) = ${name.toLowerCase()}`)
+    .select('vm_instance.id')
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function isMacTaken(executor: Executor, mac: string): Promise<boolean> {
+  const row = await executor
+    .selectFrom('nics')
+    .select('id')
+    .where('mac_address', '=', mac)
+    .executeTakeFirst();
+  return row !== undefined;
+}

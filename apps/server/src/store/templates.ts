@@ -1,0 +1,248 @@
+import { sql } from 'kysely';
+import type { Executor } from './database.ts';
+import { containing, type OwnerScope, ownedBy } from './owner-scope.ts';
+import { type Page, pageOf } from './paging.ts';
+import type { NewRow } from './schema.ts';
+
+/** Which templates a filter word means, for a caller. */
+export type TemplateSelection =
+  | { readonly kind: 'everything' }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'featured' }
+  | { readonly kind: 'community' }
+  | { readonly kind: 'owned'; readonly scope: OwnerScope }
+  | { readonly kind: 'owned-or-public'; readonly scope: OwnerScope };
+
+export interface TemplateFilter {
+  readonly selection: TemplateSelection;
+  readonly templateIds?: readonly number[] | undefined;
+  readonly uuids?: readonly string[] | undefined;
+  readonly name?: string | undefined;
+  readonly keyword?: string | undefined;
+  readonly zoneUuid?: string | undefined;
+  readonly hypervisor?: string | undefined;
+  readonly poolUuid?: string | undefined;
+  readonly removed?: boolean | undefined;
+  /** One row per template instead of one per template and zone. */
+  readonly unique?: boolean | undefined;
+}
+
+export async function listTemplateRows(executor: Executor, filter: TemplateFilter, page: Page) {
+  const query = filtered(executor, filter)
+    .select(columns)
+    .orderBy('vm_template.name')
+    .orderBy('vm_template.id')
+    .orderBy('data_center.id');
+  return pageOf(query, page);
+}
+
+export type TemplateRow = Awaited<ReturnType<typeof listTemplateRows>>['rows'][number];
+
+const columns = [
+  'vm_template.id',
+  'vm_template.uuid',
+  'vm_template.name',
+  'vm_template.display_text',
+  'vm_template.public',
+  'vm_template.featured',
+  'vm_template.type',
+  'vm_template.bits',
+  'vm_template.url',
+  'vm_template.format',
+  'vm_template.account_id',
+  'vm_template.checksum',
+  'vm_template.enable_password',
+  'vm_template.enable_sshkey',
+  'vm_template.bootable',
+  'vm_template.extractable',
+  'vm_template.cross_zones',
+  'vm_template.dynamically_scalable',
+  'vm_template.hvm',
+  'vm_template.hypervisor_type',
+  'vm_template.template_tag',
+  'vm_template.arch',
+  'vm_template.direct_download',
+  'vm_template.size',
+  'vm_template.physical_size',
+  'vm_template.state',
+  'vm_template.created',
+  'vm_template.removed',
+  'account.uuid as account_uuid',
+  'account.account_name',
+  'domain.uuid as domain_uuid',
+  'domain.name as domain_name',
+  'domain.path as domain_path',
+  'guest_os.uuid as os_uuid',
+  'guest_os.display_name as os_name',
+  'data_center.id as zone_id',
+  'data_center.uuid as zone_uuid',
+  'data_center.name as zone_name',
+] as const;
+
+function filtered(executor: Executor, filter: TemplateFilter) {
+  let query = executor
+    .selectFrom('vm_template')
+    .innerJoin('account', 'account.id', 'vm_template.account_id')
+    .innerJoin('domain', 'domain.id', 'account.domain_id')
+    .innerJoin('guest_os', 'guest_os.id', 'vm_template.guest_os_id')
+    .innerJoin('template_zone_ref', 'template_zone_ref.template_id', 'vm_template.id')
+    .innerJoin('data_center', 'data_center.id', 'template_zone_ref.zone_id')
+    .where(selected(filter.selection));
+  if (!filter.removed) {
+    query = query.where('vm_template.removed', 'is', null).where('template_zone_ref.removed', 'is', null);
+  }
+  if (filter.templateIds) query = query.where('vm_template.id', '=', sql<number>`any(${filter.templateIds})`);
+  if (filter.uuids) query = query.where('vm_template.uuid', '=', sql<string>`any(${filter.uuids}::uuid[])`);
+  if (filter.name !== undefined) query = query.where('vm_template.name', '=', filter.name);
+  if (filter.keyword !== undefined) {
+    query = query.where('vm_template.name', 'ilike', containing(filter.keyword));
+  }
+  if (filter.zoneUuid !== undefined) query = query.where('data_center.uuid', '=', filter.zoneUuid);
+  if (filter.hypervisor !== undefined) {
+    query = query.where(
+      'vm_template.hypervisor_type',
+      'ilike',
+      filter.hypervisor.replaceAll(/[\\%_]/g, '\\$&'),
+    );
+  }
+  const { poolUuid } = filter;
+  if (poolUuid !== undefined) {
+    query = query.where(
+      sql<boolean>`exists (select from template_spool_ref join storage_pool on storage_pool.id = pool_id
+        where template_spool_ref.template_id = vm_template.id and storage_pool.uuid::text = ${poolUuid}
+          and template_spool_ref.state = 'Ready')`,
+    );
+  }
+  if (filter.unique) {
+    query = query.where(
+      sql<boolean>`template_zone_ref.zone_id = (select min(z.zone_id) from template_zone_ref z
+        where z.template_id = vm_template.id and (z.removed is null or template_zone_ref.removed is not null))`,
+    );
+  }
+  return query;
+}
+
+function selected(selection: TemplateSelection) {
+  switch (selection.kind) {
+    case 'everything':
+      return sql<boolean>`true`;
+    case 'nothing':
+      return sql<boolean>`false`;
+    case 'featured':
+      return sql<boolean>`vm_template.public and vm_template.featured`;
+    case 'community':
+      return sql<boolean>`vm_template.public and not vm_template.featured`;
+    case 'owned':
+      return ownedBy(selection.scope);
+    case 'owned-or-public':
+      return sql<boolean>`(vm_template.public or ${ownedBy(selection.scope)})`;
+  }
+}
+
+/** The copies of templates on storage pools. */
+export async function spoolRefsOf(executor: Executor, templateIds: readonly number[]) {
+  return executor
+    .selectFrom('template_spool_ref')
+    .innerJoin('storage_pool', 'storage_pool.id', 'template_spool_ref.pool_id')
+    .where('template_spool_ref.template_id', '=', sql<number>`any(${templateIds})`)
+    .where('storage_pool.removed', 'is', null)
+    .select([
+      'template_spool_ref.template_id',
+      'template_spool_ref.download_pct',
+      'template_spool_ref.download_state',
+      'storage_pool.uuid as pool_uuid',
+      'storage_pool.name as pool_name',
+    ])
+    .orderBy('template_spool_ref.id')
+    .execute();
+}
+
+export type SpoolRefRow = Awaited<ReturnType<typeof spoolRefsOf>>[number];
+
+export async function templateDetailsOf(executor: Executor, templateIds: readonly number[]) {
+  return executor
+    .selectFrom('vm_template_details')
+    .where('template_id', '=', sql<number>`any(${templateIds})`)
+    .selectAll()
+    .orderBy('id')
+    .execute();
+}
+
+export interface NewTemplate {
+  readonly row: NewRow<'vm_template'>;
+  readonly zoneIds: readonly number[];
+  readonly details: Readonly<Record<string, string>>;
+}
+
+/** @returns the template's id */
+export async function insertTemplate(executor: Executor, template: NewTemplate): Promise<number> {
+  const { id } = await executor
+    .insertInto('vm_template')
+    .values(template.row)
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  await executor
+    .insertInto('template_zone_ref')
+    .values(template.zoneIds.map((zone_id) => ({ zone_id, template_id: id })))
+    .execute();
+  const details = Object.entries(template.details);
+  if (details.length > 0) {
+    await executor
+      .insertInto('vm_template_details')
+      .values(details.map(([name, value]) => ({ template_id: id, name, value })))
+      .execute();
+  }
+  return id;
+}
+
+/** Locks a template the caller may change until the transaction ends. */
+export async function lockTemplate(executor: Executor, uuid: string, scope: OwnerScope) {
+  return executor
+    .selectFrom('vm_template')
+    .innerJoin('account', 'account.id', 'vm_template.account_id')
+    .innerJoin('domain', 'domain.id', 'account.domain_id')
+    .where('vm_template.uuid', '=', uuid)
+    .where('vm_template.removed', 'is', null)
+    .where(ownedBy(scope))
+    .selectAll('vm_template')
+    .forUpdate('vm_template')
+    .executeTakeFirst();
+}
+
+/**
+ * A template the caller may use in a zone, locked so that it cannot be deleted before the instance that uses it is
+ * written.
+ */
+export async function usableTemplate(
+  executor: Executor,
+  options: { readonly uuid: string; readonly zoneId: number; readonly scope: OwnerScope },
+) {
+  return executor
+    .selectFrom('vm_template')
+    .innerJoin('account', 'account.id', 'vm_template.account_id')
+    .innerJoin('domain', 'domain.id', 'account.domain_id')
+    .leftJoin('template_zone_ref', (join) =>
+      join
+        .onRef('template_zone_ref.template_id', '=', 'vm_template.id')
+        .on('template_zone_ref.zone_id', '=', options.zoneId)
+        .on('template_zone_ref.removed', 'is', null),
+    )
+    .where('vm_template.uuid', '=', options.uuid)
+    .where('vm_template.removed', 'is', null)
+    .where(sql<boolean>`(vm_template.public or ${ownedBy(options.scope)})`)
+    .selectAll('vm_template')
+    .select('template_zone_ref.zone_id')
+    .forShare('vm_template')
+    .executeTakeFirst();
+}
+
+/** How many instances that are not expunged use a template. */
+export async function countUsersOfTemplate(executor: Executor, templateId: number): Promise<number> {
+  const row = await executor
+    .selectFrom('vm_instance')
+    .select(sql<number>`count(*)`.as('count'))
+    .where('vm_template_id', '=', templateId)
+    .where('removed', 'is', null)
+    .executeTakeFirstOrThrow();
+  return row.count;
+}

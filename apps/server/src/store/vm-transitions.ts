@@ -1,0 +1,51 @@
+import { sql } from 'kysely';
+import {
+  nextState,
+  type VmEvent,
+  type VmState,
+  vmStateOf,
+  vmStates,
+} from '../domain/virtual-machine-states.ts';
+import type { Executor } from './database.ts';
+import type { RowUpdate } from './schema.ts';
+
+/**
+ * Moves an instance to the state that follows `event`, if it is still in the state that was read. Doing the same again
+ * (a commit whose answer was lost) is no failure.
+ * @returns the state it is in now, and whether the event applied
+ */
+export async function transitionVm(
+  executor: Executor,
+  vmId: number,
+  event: VmEvent,
+  also: Omit<RowUpdate<'vm_instance'>, 'state' | 'update_count' | 'update_time'> = {},
+): Promise<{ readonly applied: boolean; readonly state: VmState }> {
+  for (;;) {
+    const row = await executor
+      .selectFrom('vm_instance')
+      .select(['state', 'update_count'])
+      .where('id', '=', vmId)
+      .executeTakeFirstOrThrow();
+    const state = vmStateOf(row.state);
+    const next = nextState(state, event);
+    if (next === undefined) return { applied: leadsTo(event, state), state };
+    const updated = await executor
+      .updateTable('vm_instance')
+      .set({
+        ...also,
+        state: next,
+        update_count: sql<number>`update_count + 1`,
+        update_time: new Date(),
+      })
+      .where('id', '=', vmId)
+      .where('state', '=', row.state)
+      .where('update_count', '=', row.update_count)
+      .executeTakeFirst();
+    if (updated.numUpdatedRows > 0n) return { applied: true, state: next };
+  }
+}
+
+/** Whether the event, from some other state, ends in this one: then it has happened already. */
+function leadsTo(event: VmEvent, state: VmState): boolean {
+  return vmStates.some((from) => nextState(from, event) === state);
+}

@@ -1,0 +1,49 @@
+import type { JobDefinition } from '../jobs/job-runner.ts';
+import { recordEvent } from '../store/events.ts';
+import type { WorkflowDeps } from './host-steps.ts';
+import { loadTemplateRow } from './records.ts';
+import { removeUnneededCopies } from './template-copies.ts';
+
+/**
+ * Takes a template out of the catalogue and removes, at once, every copy that no disk needs. Copies below running disks
+ * go with the last of these.
+ */
+export function deleteTemplate(deps: WorkflowDeps): JobDefinition<'deleteTemplate'> {
+  return {
+    async run(context) {
+      const { templateId } = context.parameters;
+      const template = await context.read((database) => loadTemplateRow(database, templateId));
+      context.progress.report({ phase: 'deleting', percent: 10 });
+      await context.write(async (trx) => {
+        if (template.removed) return;
+        const removed = new Date();
+        await trx
+          .updateTable('vm_template')
+          .set({ removed, state: 'Inactive' })
+          .where('id', '=', templateId)
+          .execute();
+        await trx
+          .updateTable('template_zone_ref')
+          .set({ removed })
+          .where('template_id', '=', templateId)
+          .execute();
+        await recordEvent(trx, {
+          type: 'TEMPLATE.DELETE',
+          description: `Successfully deleted template ${template.name}`,
+          userId: context.job.userId,
+          accountId: template.account_id,
+          resourceType: 'Template',
+          resourceUuid: template.uuid,
+          jobUuid: context.job.uuid,
+        });
+      });
+      await context.read((database) =>
+        removeUnneededCopies(
+          { agents: deps.agents, database, log: context.log, signal: context.signal },
+          { templateId, operation: context.job.uuid },
+        ),
+      );
+      return { success: true };
+    },
+  };
+}

@@ -1,0 +1,284 @@
+import { randomUUID } from 'node:crypto';
+import { MillraceError } from '@millrace/core';
+import { z } from 'zod';
+import type { AgentGateway } from '../agents/gateway.ts';
+import type { JobContext } from '../jobs/job-context.ts';
+import type { RunSteps, Step } from '../jobs/steps.ts';
+import type { Executor } from '../store/database.ts';
+import { beginAttempt } from '../store/deployment-attempts.ts';
+import type { Row } from '../store/schema.ts';
+import { holdCopy } from '../store/template-spool.ts';
+import { transitionVm } from '../store/vm-transitions.ts';
+import { callHost } from './agent-call.ts';
+import type { AttemptProgress } from './attempt-progress.ts';
+import { chooseHost } from './choose-host-step.ts';
+import { discardVolume, undoReconnectMs } from './discard-volume.ts';
+import {
+  imageFormatOf,
+  loadPlace,
+  loadVmSpec,
+  type Place,
+  rootVolumeOf,
+  templateFileName,
+  type VmRecord,
+} from './records.ts';
+import { ensureTemplateOnPool } from './template-on-pool.ts';
+
+/** What every workflow on instances may use. */
+export interface WorkflowDeps {
+  readonly agents: AgentGateway;
+  readonly runSteps: RunSteps;
+}
+
+/** What is known of one attempt at one host. Kept, so it holds no secret and nothing that changes. */
+const hostState = z.object({
+  hostId: z.number(),
+  poolId: z.number(),
+  installPath: z.string(),
+  volumeId: z.number(),
+  started: z.boolean(),
+});
+export type HostState = z.infer<typeof hostState>;
+
+export function decodeHostState(value: unknown): Partial<HostState> {
+  // optional in zod also means undefined, which JSON does not have
+  return hostState.partial().parse(value) as Partial<HostState>;
+}
+
+/** An attempt of a job to bring an instance up at one host. */
+export interface Attempt {
+  readonly deps: WorkflowDeps;
+  readonly context: JobContext;
+  readonly record: VmRecord;
+  /** What the root disk is made from: the instance's template, or the one it is restored to. */
+  readonly template: Row<'vm_template'>;
+  readonly ordinal: number;
+  readonly progress: AttemptProgress;
+  readonly reconnectMs: number;
+  readonly only: { readonly hostId?: number | undefined; readonly poolId?: number | undefined };
+  readonly rootDiskSizeBytes: number | undefined;
+}
+
+/** Chooses a host that this job has not tried, and reserves room on it for the instance. */
+export function chooseHostStep(attempt: Attempt): Step<HostState> {
+  const { context, record } = attempt;
+  return {
+    name: 'choose-host',
+    do: async () => {
+      const choice = await chooseHost(attempt);
+      await context.write(async (trx) => {
+        await beginAttempt(
+          trx,
+          { jobId: context.job.id, ordinal: attempt.ordinal },
+          { vmId: record.vm.id, hostId: choice.hostId, poolId: choice.poolId },
+        );
+        // from now on the pool's copy of the template is needed: see markForRemoval
+        await trx
+          .updateTable('volumes')
+          .set({ pool_id: choice.poolId, template_id: attempt.template.id })
+          .where('instance_id', '=', record.vm.id)
+          .where('state', '=', 'Allocated')
+          .where('removed', 'is', null)
+          .execute();
+      });
+      attempt.progress.at(choice.host, choice.pool);
+      attempt.progress.phase('host-chosen');
+      return { hostId: choice.hostId, poolId: choice.poolId };
+    },
+    undo: async ({ hostId }) => {
+      if (hostId === undefined) return;
+      await context.write(async (trx) => {
+        await trx
+          .updateTable('vm_instance')
+          .set({ host_id: null })
+          .where('id', '=', record.vm.id)
+          .where('host_id', '=', hostId)
+          .where('state', 'in', ['Starting', 'Stopped'])
+          .execute();
+        await trx
+          .updateTable('volumes')
+          .set({ pool_id: null })
+          .where('instance_id', '=', record.vm.id)
+          .where('state', '=', 'Allocated')
+          .execute();
+      });
+    },
+  };
+}
+
+export function prepareTemplateStep(attempt: Attempt): Step<HostState> {
+  const { context, deps, template } = attempt;
+  return {
+    name: 'prepare-template',
+    do: async (state) => {
+      const ready = await ensureTemplateOnPool({
+        context,
+        agents: deps.agents,
+        place: await placeOf(attempt, state),
+        template,
+        step: `host-${attempt.ordinal}/prepare-template`,
+        reconnectMs: attempt.reconnectMs,
+        onTransfer: (view) => attempt.progress.transfer(view),
+      });
+      attempt.progress.sources(ready.attempts);
+      if (!ready.reused) attempt.progress.phase('committed');
+      return { installPath: ready.installPath };
+    },
+  };
+}
+
+export function createRootVolumeStep(attempt: Attempt): Step<HostState> {
+  const { context, deps, record, template } = attempt;
+  return {
+    name: 'create-root-volume',
+    do: async (state) => {
+      attempt.progress.phase('creating-volume');
+      const place = await placeOf(attempt, state);
+      const volume = await context.write((trx) => beginRootVolume(trx, attempt, state.poolId));
+      const path = volume.path ?? `${volume.uuid}.qcow2`;
+      const format = imageFormatOf(template);
+      if (format === 'iso') throw new MillraceError('FORMAT_UNSUPPORTED', 'an ISO is no root disk');
+      const created = await callHost(deps.agents, {
+        hostId: place.hostId,
+        method: 'volume.create',
+        params: {
+          pool: place.pool,
+          path,
+          backing: { installPath: state.installPath ?? templateFileName(template), format },
+          ...(attempt.rootDiskSizeBytes === undefined ? {} : { sizeBytes: attempt.rootDiskSizeBytes }),
+          replace: false,
+        },
+        operationId: `${context.job.uuid}/host-${attempt.ordinal}/create-root-volume`,
+        signal: context.signal,
+        reconnectMs: attempt.reconnectMs,
+      });
+      await context.write(async (trx) => {
+        await trx
+          .updateTable('volumes')
+          .set({
+            state: 'Ready',
+            size: created.virtualSizeBytes,
+            physical_size: created.physicalSizeBytes,
+            attached: new Date(),
+          })
+          .where('id', '=', volume.id)
+          .execute();
+      });
+      return { volumeId: volume.id };
+    },
+    undo: async () => {
+      const volume = await context.read((database) => rootVolumeOf(database, record.vm.id));
+      if (volume) await discardVolume({ context, agents: deps.agents, volume });
+    },
+  };
+}
+
+export function startStep(attempt: Attempt): Step<HostState> {
+  const { context, deps, record } = attempt;
+  return {
+    name: 'start',
+    do: async (state) => {
+      attempt.progress.phase('starting');
+      const place = await placeOf(attempt, state);
+      const spec = await context.read(async (database) =>
+        loadVmSpec(database, record, place.pool, await runnableVolume(database, record.vm.id)),
+      );
+      await callHost(deps.agents, {
+        hostId: place.hostId,
+        method: 'vm.start',
+        params: { vm: spec },
+        operationId: `${context.job.uuid}/host-${attempt.ordinal}/start`,
+        signal: context.signal,
+        reconnectMs: attempt.reconnectMs,
+      });
+      await context.write(async (trx) => {
+        const { applied, state: now } = await transitionVm(trx, record.vm.id, 'started', {
+          host_id: place.hostId,
+          last_host_id: place.hostId,
+          pod_id: place.podId,
+          error_text: null,
+          power_state: 'Running',
+          power_state_update_time: new Date(),
+        });
+        if (!applied) throw new MillraceError('VM_STATE_CHANGED', `the instance is ${now} meanwhile`);
+      });
+      attempt.progress.phase('running');
+      return { started: true };
+    },
+    undo: async (state) => {
+      if (state.hostId === undefined || state.poolId === undefined) return;
+      await callHost(deps.agents, {
+        hostId: state.hostId,
+        method: 'vm.remove',
+        params: { vm: { uuid: record.vm.uuid, instanceName: record.vm.instance_name } },
+        operationId: `${context.job.uuid}/host-${attempt.ordinal}/undo-start`,
+        signal: context.signal,
+        reconnectMs: undoReconnectMs,
+      });
+    },
+  };
+}
+
+async function placeOf(attempt: Attempt, state: Partial<HostState>): Promise<Place> {
+  const { hostId, poolId } = state;
+  if (hostId === undefined || poolId === undefined) throw new Error('no host has been chosen');
+  const place = await attempt.context.read((database) => loadPlace(database, hostId, poolId));
+  attempt.progress.at(place.hostName, place.poolName);
+  return place;
+}
+
+/** The row of the root disk for this pool: the one that the request made, or a new one after a host was given up. */
+async function beginRootVolume(
+  trx: Executor,
+  attempt: Attempt,
+  poolId: number,
+): Promise<{ id: number; uuid: string; path: string | null }> {
+  const { vm } = attempt.record;
+  await holdCopy(trx, { poolId, templateId: attempt.template.id });
+  const known = await rootVolumeOf(trx, vm.id);
+  if (known && (known.pool_id === null || known.pool_id === poolId)) {
+    const path = known.path ?? `${known.uuid}.qcow2`;
+    await trx
+      .updateTable('volumes')
+      .set({ state: 'Creating', pool_id: poolId, path, template_id: attempt.template.id })
+      .where('id', '=', known.id)
+      .execute();
+    return { id: known.id, uuid: known.uuid, path };
+  }
+  if (known)
+    await trx
+      .updateTable('volumes')
+      .set({ state: 'Destroy', removed: new Date() })
+      .where('id', '=', known.id)
+      .execute();
+  const uuid = randomUUID();
+  const path = `${uuid}.qcow2`;
+  const { id } = await trx
+    .insertInto('volumes')
+    .values({
+      uuid,
+      name: `ROOT-${vm.id}`,
+      state: 'Creating',
+      size: attempt.rootDiskSizeBytes ?? attempt.template.size ?? 0,
+      path,
+      instance_id: vm.id,
+      template_id: attempt.template.id,
+      pool_id: poolId,
+      data_center_id: vm.data_center_id,
+      account_id: vm.account_id,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  return { id, uuid, path };
+}
+
+/** The disk that an instance starts from. */
+async function runnableVolume(executor: Executor, vmId: number): Promise<{ uuid: string; path: string }> {
+  const volume = await rootVolumeOf(executor, vmId);
+  if (volume?.state !== 'Ready' || volume.path === null)
+    throw new MillraceError(
+      'VOLUME_MISSING',
+      'the instance has no usable root disk: restore it from its template',
+    );
+  return { uuid: volume.uuid, path: volume.path };
+}

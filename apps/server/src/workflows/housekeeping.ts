@@ -1,0 +1,155 @@
+import { describeError } from '@millrace/core';
+import type { Settings } from '../domain/settings.ts';
+import type { JobQueue } from '../jobs/queue.ts';
+import { deleteEndedJobs, hasPendingJob } from '../store/async-jobs.ts';
+import { isPassing } from '../store/connection-loss.ts';
+import type { Database } from '../store/database.ts';
+import { deleteOldEvents } from '../store/events.ts';
+import { readSettings } from '../store/settings.ts';
+import { callHost } from './agent-call.ts';
+import { loadPlace } from './records.ts';
+import { connectedHostOf, removeUnneededCopies, type TemplateCopyDeps } from './template-copies.ts';
+
+export interface HousekeepingDeps extends TemplateCopyDeps {
+  readonly jobs: JobQueue;
+}
+
+/** How often what hosts could not do when it was asked of them is tried again. */
+const cleanEveryMs = 30_000;
+const lookEveryMs = 5000;
+const expungeAgainMs = 600_000;
+const hourMs = 3_600_000;
+
+/**
+ * Does regularly what nobody asks for: expunges instances whose time to be recovered is over or whose expunging failed,
+ * removes files that were given up while their host was away, and forgets old answers and events. Every server does it; each deed is safe to repeat.
+ * @returns a function that ends it
+ */
+export function startHousekeeping(deps: HousekeepingDeps): () => void {
+  const last = { clean: Date.now(), expunge: 0, forget: 0 };
+  let busy = false;
+  const round = async () => {
+    if (Date.now() - last.clean >= cleanEveryMs) {
+      last.clean = Date.now();
+      await removeDiscardedVolumes(deps);
+      await removeUnneededCopies(deps, { operation: `housekeeping-${Date.now()}` });
+      await expungeAgain(deps);
+    }
+    const settings = await readSettings(deps.database);
+    if (Date.now() - last.forget >= hourMs) {
+      last.forget = Date.now();
+      await forgetOld(deps.database, settings);
+    }
+    if (Date.now() - last.expunge < settings['expunge.interval'] * 1000) return;
+    last.expunge = Date.now();
+    await expungeDestroyed(deps, settings['expunge.delay'] * 1000);
+  };
+  const timer = setInterval(() => {
+    if (busy) return;
+    busy = true;
+    round()
+      .catch((error: unknown) => {
+        if (deps.signal.aborted || isPassing(error)) return;
+        deps.log.error({ error: describeError(error) }, 'housekeeping failed');
+      })
+      .finally(() => {
+        busy = false;
+      });
+  }, lookEveryMs);
+  return () => clearInterval(timer);
+}
+
+/** Removes the files of disks that were given up. @returns how many */
+export async function removeDiscardedVolumes(deps: TemplateCopyDeps): Promise<number> {
+  const { database, agents, log, signal } = deps;
+  const volumes = await database
+    .selectFrom('volumes')
+    .selectAll()
+    .where('state', '=', 'Destroy')
+    .where('path', 'is not', null)
+    .where('pool_id', 'is not', null)
+    .execute();
+  let count = 0;
+  for (const volume of volumes) {
+    const poolId = volume.pool_id!;
+    const hostId = await connectedHostOf(deps, poolId);
+    if (hostId === undefined) continue;
+    try {
+      const place = await loadPlace(database, hostId, poolId);
+      await callHost(agents, {
+        hostId,
+        method: 'volume.remove',
+        params: { pool: place.pool, path: volume.path! },
+        operationId: `housekeeping-${Date.now()}/remove-volume-${volume.uuid}`,
+        signal,
+        reconnectMs: 5000,
+      });
+      await database.updateTable('volumes').set({ state: 'Expunged' }).where('id', '=', volume.id).execute();
+      count++;
+    } catch (error) {
+      if (signal.aborted || isPassing(error)) throw error;
+      log.warn({ volume: volume.uuid, error: describeError(error) }, 'a discarded disk stays for now');
+    }
+  }
+  return count;
+}
+
+type ExpungeDeps = Pick<HousekeepingDeps, 'database' | 'jobs' | 'log'>;
+
+/** Starts a job for every instance that has been Destroyed for longer than `delayMs`. @returns how many */
+export function expungeDestroyed(deps: ExpungeDeps, delayMs: number): Promise<number> {
+  return expungeThose(deps, 'Destroyed', delayMs);
+}
+
+/** Starts a job for every instance whose expunging failed: its host was sick, and may be well again. @returns how many */
+export function expungeAgain(deps: ExpungeDeps, afterMs = expungeAgainMs): Promise<number> {
+  return expungeThose(deps, 'Expunging', afterMs);
+}
+
+async function expungeThose(
+  deps: ExpungeDeps,
+  state: 'Destroyed' | 'Expunging',
+  sinceMs: number,
+): Promise<number> {
+  const due = await deps.database
+    .selectFrom('vm_instance')
+    .select('id')
+    .where('state', '=', state)
+    .where('removed', 'is', null)
+    .where('update_time', '<', new Date(Date.now() - sinceMs))
+    .execute();
+  let count = 0;
+  for (const { id } of due) {
+    const begun = await deps.database.transaction().execute(async (trx) => {
+      const vm = await trx
+        .selectFrom('vm_instance')
+        .selectAll()
+        .where('id', '=', id)
+        .forUpdate()
+        .executeTakeFirstOrThrow();
+      if (vm.state !== state || (await hasPendingJob(trx, vm.uuid))) return false;
+      await deps.jobs.enqueue(trx, {
+        command: 'expungeVirtualMachine',
+        parameters: { vmId: vm.id },
+        userId: vm.user_id,
+        accountId: vm.account_id,
+        instanceType: 'VirtualMachine',
+        instanceUuid: vm.uuid,
+      });
+      return true;
+    });
+    if (begun) count++;
+  }
+  if (count > 0) deps.log.info({ instances: count, state }, 'instances are expunged');
+  return count;
+}
+
+/** Forgets the answers of jobs that ended long ago, and old events. @returns how many rows */
+export async function forgetOld(
+  database: Database,
+  settings: Pick<Settings, 'job.retention.hours' | 'event.purge.delay'>,
+): Promise<number> {
+  const jobs = await deleteEndedJobs(database, settings['job.retention.hours'] * hourMs);
+  const days = settings['event.purge.delay'];
+  return jobs + (days === 0 ? 0 : await deleteOldEvents(database, days * 24 * hourMs));
+}

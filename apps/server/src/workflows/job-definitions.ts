@@ -1,0 +1,21 @@
+import type { JobDefinitions } from '../jobs/job-runner.ts';
+import { deleteTemplate } from './delete-template.ts';
+import { deployVirtualMachine } from './deploy-virtual-machine.ts';
+import { destroyVirtualMachine, expungeVirtualMachine } from './destroy-virtual-machine.ts';
+import type { WorkflowDeps } from './host-steps.ts';
+import { rebootVirtualMachine, startVirtualMachine, stopVirtualMachine } from './power-virtual-machine.ts';
+import { restoreVirtualMachine } from './restore-virtual-machine.ts';
+
+/** What each command's job does. */
+export function jobDefinitions(deps: WorkflowDeps): JobDefinitions {
+  return {
+    deployVirtualMachine: deployVirtualMachine(deps),
+    startVirtualMachine: startVirtualMachine(deps),
+    stopVirtualMachine: stopVirtualMachine(deps),
+    rebootVirtualMachine: rebootVirtualMachine(deps),
+    destroyVirtualMachine: destroyVirtualMachine(deps),
+    expungeVirtualMachine: expungeVirtualMachine(deps),
+    restoreVirtualMachine: restoreVirtualMachine(deps),
+    deleteTemplate: deleteTemplate(deps),
+  };
+}

@@ -1,0 +1,187 @@
+import type { ImageSourceMessage, NetworkDefinition, PoolReference, VmSpec } from '@millrace/agent-protocol';
+import { MillraceError } from '@millrace/core';
+import { requestHeaders } from '../domain/template-registration.ts';
+import type { Executor } from '../store/database.ts';
+import type { Row } from '../store/schema.ts';
+
+/** An instance with what it is made from. */
+export interface VmRecord {
+  readonly vm: Row<'vm_instance'>;
+  readonly template: Row<'vm_template'>;
+  readonly offering: Row<'service_offering'>;
+}
+
+export async function loadVm(executor: Executor, vmId: number): Promise<VmRecord> {
+  const vm = await executor
+    .selectFrom('vm_instance')
+    .selectAll()
+    .where('id', '=', vmId)
+    .executeTakeFirstOrThrow();
+  const template = await loadTemplateRow(executor, vm.vm_template_id);
+  const offering = await executor
+    .selectFrom('service_offering')
+    .selectAll()
+    .where('id', '=', vm.service_offering_id)
+    .executeTakeFirstOrThrow();
+  return { vm, template, offering };
+}
+
+export async function loadTemplateRow(executor: Executor, templateId: number): Promise<Row<'vm_template'>> {
+  return executor
+    .selectFrom('vm_template')
+    .selectAll()
+    .where('id', '=', templateId)
+    .executeTakeFirstOrThrow();
+}
+
+/** A host and a pool it reaches. */
+export interface Place {
+  readonly hostId: number;
+  readonly poolId: number;
+  readonly hostName: string;
+  readonly poolName: string;
+  readonly podId: number;
+  readonly pool: PoolReference;
+  /** Labels of the host, nearest first: its own location, then its cluster's, pod's, zone's. */
+  readonly location: readonly string[];
+}
+
+export async function loadPlace(executor: Executor, hostId: number, poolId: number): Promise<Place> {
+  const row = await executor
+    .selectFrom('storage_pool_host_ref')
+    .innerJoin('storage_pool', 'storage_pool.id', 'storage_pool_host_ref.pool_id')
+    .innerJoin('host', 'host.id', 'storage_pool_host_ref.host_id')
+    .innerJoin('cluster', 'cluster.id', 'host.cluster_id')
+    .innerJoin('host_pod_ref', 'host_pod_ref.id', 'host.pod_id')
+    .innerJoin('data_center', 'data_center.id', 'host.data_center_id')
+    .where('storage_pool_host_ref.host_id', '=', hostId)
+    .where('storage_pool_host_ref.pool_id', '=', poolId)
+    .select([
+      'storage_pool.uuid',
+      'storage_pool.name as pool_name',
+      'storage_pool.pool_type',
+      'storage_pool_host_ref.local_path',
+      'host.name as host_name',
+      'host.pod_id',
+      'host.location as host_location',
+      'cluster.location as cluster_location',
+      'host_pod_ref.location as pod_location',
+      'data_center.location as zone_location',
+    ])
+    .executeTakeFirst();
+  if (!row) throw new MillraceError('POOL_UNREACHABLE', 'the host does not reach the storage pool any more');
+  return {
+    hostId,
+    poolId,
+    hostName: row.host_name,
+    poolName: row.pool_name,
+    podId: row.pod_id,
+    pool: { uuid: row.uuid, type: poolTypeOf(row.pool_type), path: row.local_path },
+    location: [row.host_location, row.cluster_location, row.pod_location, row.zone_location].filter(
+      (label) => label !== null,
+    ),
+  };
+}
+
+function poolTypeOf(text: string): PoolReference['type'] {
+  if (text === 'Filesystem') return text;
+  throw new MillraceError('POOL_TYPE_UNSUPPORTED', `storage pools of the type ${text} are not supported`);
+}
+
+/** Where hosts fetch a template from. Holds secrets: for the agent alone. */
+export async function templateSource(
+  executor: Executor,
+  template: Row<'vm_template'>,
+): Promise<ImageSourceMessage> {
+  const details = await executor
+    .selectFrom('vm_template_details')
+    .select(['name', 'value'])
+    .where('template_id', '=', template.id)
+    .execute();
+  return {
+    url: template.url,
+    headers: requestHeaders(Object.fromEntries(details.map(({ name, value }) => [name, value]))),
+    format: imageFormatOf(template),
+    ...(template.checksum === null ? {} : { checksum: template.checksum }),
+  };
+}
+
+export function imageFormatOf(template: Pick<Row<'vm_template'>, 'format'>): 'qcow2' | 'raw' | 'iso' {
+  switch (template.format.toUpperCase()) {
+    case 'QCOW2':
+      return 'qcow2';
+    case 'RAW':
+      return 'raw';
+    case 'ISO':
+      return 'iso';
+    default:
+      throw new MillraceError(
+        'FORMAT_UNSUPPORTED',
+        `templates of the format ${template.format} are not supported`,
+      );
+  }
+}
+
+/** The name of a template's file on every pool. */
+export function templateFileName(template: Pick<Row<'vm_template'>, 'uuid' | 'format'>): string {
+  return `${template.uuid}.${imageFormatOf(template)}`;
+}
+
+/** The root disk that an instance has now. */
+export async function rootVolumeOf(executor: Executor, vmId: number): Promise<Row<'volumes'> | undefined> {
+  return executor
+    .selectFrom('volumes')
+    .selectAll()
+    .where('instance_id', '=', vmId)
+    .where('volume_type', '=', 'ROOT')
+    .where('removed', 'is', null)
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** What a host needs to know to run an instance. */
+export async function loadVmSpec(
+  executor: Executor,
+  record: VmRecord,
+  pool: PoolReference,
+  volume: { readonly uuid: string; readonly path: string },
+): Promise<VmSpec> {
+  const { vm, offering } = record;
+  const nics = await executor
+    .selectFrom('nics')
+    .innerJoin('networks', 'networks.id', 'nics.network_id')
+    .where('nics.instance_id', '=', vm.id)
+    .where('nics.removed', 'is', null)
+    .selectAll('networks')
+    .select(['nics.mac_address', 'nics.ip4_address'])
+    .orderBy('nics.device_id')
+    .execute();
+  return {
+    uuid: vm.uuid,
+    instanceName: vm.instance_name,
+    hostName: vm.name,
+    cpus: offering.cpu,
+    memoryMiB: offering.ram_size,
+    pool,
+    // virtio serial numbers have at most 20 characters; CloudStack uses the volume's uuid without dashes, cut
+    rootDisk: { path: volume.path, format: 'qcow2', serial: volume.uuid.replaceAll('-', '').slice(0, 20) },
+    nics: nics.map((nic) => ({
+      mac: nic.mac_address,
+      ...(nic.ip4_address === null ? {} : { ip: nic.ip4_address }),
+      network: networkOf(nic),
+    })),
+  };
+}
+
+function networkOf(row: Row<'networks'>): NetworkDefinition {
+  return {
+    uuid: row.uuid,
+    name: row.libvirt_name,
+    bridge: row.bridge,
+    gateway: row.gateway,
+    netmask: row.netmask,
+    rangeStart: row.start_ip,
+    rangeEnd: row.end_ip,
+  };
+}

@@ -1,0 +1,249 @@
+import type { AgentMethods, ImageProgressMessage, ResultOf, SourceAttempt } from '@millrace/agent-protocol';
+import { MillraceError, sleep } from '@millrace/core';
+import type { AgentGateway } from '../agents/gateway.ts';
+import { AgentCallError, type Failure, failureOf } from '../domain/failure-policy.ts';
+import { fetchPolicyFrom } from '../domain/fetch-policy.ts';
+import { messageForUsers } from '../domain/host-failures.ts';
+import type { JobContext } from '../jobs/job-context.ts';
+import { makeLatestWriter } from '../jobs/latest-writer.ts';
+import { recordEvent } from '../store/events.ts';
+import type { Row } from '../store/schema.ts';
+import { readSettings } from '../store/settings.ts';
+import {
+  claimTemplate,
+  completeTransfer,
+  digestBelowDisks,
+  failTransfer,
+  forgetVanished,
+  leaseMs,
+  readSpool,
+  renewLease,
+  type SpoolLease,
+  type SpoolRow,
+} from '../store/template-spool.ts';
+import { callHost } from './agent-call.ts';
+import { type Place, templateFileName, templateSource } from './records.ts';
+
+/** How far a transfer is, whoever makes it. */
+export interface TransferView {
+  readonly own: boolean;
+  readonly progress: ImageProgressMessage;
+}
+
+export interface TemplateOnPoolOptions {
+  readonly context: JobContext;
+  readonly agents: AgentGateway;
+  readonly place: Place;
+  readonly template: Row<'vm_template'>;
+  /** Unique within the job: names the operation on the host. */
+  readonly step: string;
+  readonly reconnectMs: number;
+  readonly onTransfer: (view: TransferView) => void;
+}
+
+export interface TemplateOnPool {
+  readonly installPath: string;
+  /** No byte was moved, by this job or any it waited for. */
+  readonly reused: boolean;
+  readonly attempts: readonly SourceAttempt[];
+  /** The host's own measurement, when this job made the transfer. */
+  readonly phaseMs: Readonly<Record<string, number>>;
+}
+
+const followPollMs = 300;
+
+/**
+ * Sees to it that a template's whole, verified copy is on a pool: uses the one that is there, follows a transfer that
+ * is under way, or makes one.
+ * @throws AgentCallError with every try at every source; MillraceError `TEMPLATE_DELETED`
+ */
+export async function ensureTemplateOnPool(options: TemplateOnPoolOptions): Promise<TemplateOnPool> {
+  const { context, template, place } = options;
+  const key = { poolId: place.poolId, templateId: template.id };
+  let following: number | undefined;
+  let last: ImageProgressMessage | undefined;
+  for (;;) {
+    context.signal.throwIfAborted();
+    // whoever follows a transfer does not take part in the race for the row
+    const seen = following === undefined ? undefined : await context.read((db) => readSpool(db, key));
+    if (seen) failWithFollowed(seen, following!);
+    if (!seen || isClaimable(seen)) {
+      const claim = await context.write((trx) => claimTemplate(trx, key, context.job.uuid));
+      switch (claim.kind) {
+        case 'going':
+          throw new MillraceError('TEMPLATE_DELETED', 'the template was deleted meanwhile');
+        case 'ready':
+          if (await isThere(options, claim.row))
+            return {
+              installPath: claim.row.install_path ?? templateFileName(template),
+              reused: following === undefined,
+              attempts: last?.attempts ?? [],
+              phaseMs: {},
+            };
+          context.log.warn({ pool: place.poolId, template: template.uuid }, 'the copy has vanished');
+          await context.write((trx) => forgetVanished(trx, claim.row));
+          continue;
+        case 'owner':
+          return transfer(options, {
+            spoolId: claim.spoolId,
+            owner: context.job.uuid,
+            generation: claim.generation,
+          });
+        case 'follower':
+          following ??= claim.row.generation;
+          last = show(options, claim.row) ?? last;
+      }
+    } else last = show(options, seen) ?? last;
+    await sleep(followPollMs, context.signal);
+  }
+}
+
+/** A row whose transfer ended, or whose owner has not been heard of: worth a claim under the row's lock. */
+function isClaimable(row: SpoolRow): boolean {
+  return (
+    row.state === 'Ready' ||
+    row.lease_owner === null ||
+    row.marked_for_gc ||
+    row.lease_until === null ||
+    row.lease_until.getTime() < Date.now() + leaseMs / 2
+  );
+}
+
+/** A failed transfer fails everybody who waited for it: they would see the same, one after the other. */
+function failWithFollowed(row: SpoolRow, generation: number): void {
+  const kept = row.failure as { generation?: number; failure?: Failure } | null;
+  if (!kept?.failure || (kept.generation ?? 0) < generation) return;
+  throw new AgentCallError(kept.failure.code, kept.failure.message, {
+    ...(kept.failure.failureClass ? { failureClass: kept.failure.failureClass } : {}),
+    attempts: [...(kept.failure.attempts ?? [])],
+  });
+}
+
+function show(options: TemplateOnPoolOptions, row: SpoolRow): ImageProgressMessage | undefined {
+  // written by the owner from a decoded message; a row without one has just been claimed
+  const progress = row.transfer_progress as ImageProgressMessage | null;
+  options.onTransfer({
+    own: false,
+    progress: progress ?? { phase: 'planning', bytes: 0, bytesPerSecond: 0, attempts: [] },
+  });
+  return progress ?? undefined;
+}
+
+async function isThere(options: TemplateOnPoolOptions, row: SpoolRow): Promise<boolean> {
+  const { context, agents, place, template } = options;
+  const { present } = await callHost(agents, {
+    hostId: place.hostId,
+    method: 'template.check',
+    params: { pool: place.pool, installPath: row.install_path ?? templateFileName(template) },
+    // a check is of its moment: the answer of an earlier one must not be kept for it
+    operationId: `${context.job.uuid}/${options.step}/check-${row.generation}-${context.job.attempts}-${Date.now()}`,
+    signal: context.signal,
+    reconnectMs: options.reconnectMs,
+  });
+  return present;
+}
+
+async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Promise<TemplateOnPool> {
+  const { context, agents, place, template } = options;
+  const settings = await context.read(readSettings);
+  const key = { poolId: place.poolId, templateId: template.id };
+  const source = await context.read((database) => templateSource(database, template));
+  const checksum = source.checksum ?? (await context.read((database) => digestBelowDisks(database, key)));
+  const lost = new AbortController();
+  const renew = async (progress?: ImageProgressMessage) => {
+    const held = await context.write((trx) =>
+      renewLease(trx, lease, progress && { percent: percentOf(progress), value: progress }),
+    );
+    if (!held) lost.abort(new MillraceError('SPOOL_LEASE_LOST', 'another job makes the copy now'));
+  };
+  const writer = makeLatestWriter<ImageProgressMessage | undefined>({
+    write: renew,
+    minIntervalMs: 500,
+    now: () => performance.now(),
+  });
+  const heartbeat = setInterval(() => writer.offer(undefined), leaseMs / 3);
+  try {
+    const result = await callHost(agents, {
+      hostId: place.hostId,
+      method: 'template.prepare',
+      params: {
+        pool: place.pool,
+        installPath: templateFileName(template),
+        source: { ...source, ...(checksum === undefined ? {} : { checksum }) },
+        policy: fetchPolicyFrom(settings),
+        location: [...place.location],
+      },
+      operationId: `${context.job.uuid}/${options.step}/transfer-${lease.generation}`,
+      signal: AbortSignal.any([context.signal, lost.signal]),
+      reconnectMs: options.reconnectMs,
+      onProgress: (progress) => {
+        writer.offer(progress);
+        options.onTransfer({ own: true, progress });
+      },
+    });
+    clearInterval(heartbeat);
+    await writer.flush();
+    // of a file that was there already the host knows no digest but the one that was asked for
+    const digest = result.checksum || checksum;
+    await context.write((trx) => recordSuccess(trx, options, lease, { ...result, digest }));
+    return {
+      installPath: result.installPath,
+      reused: result.reused,
+      attempts: result.attempts,
+      phaseMs: result.phaseMs,
+    };
+  } catch (error) {
+    clearInterval(heartbeat);
+    if (context.signal.aborted) throw error;
+    if (lost.signal.aborted) return ensureTemplateOnPool(options);
+    const failure = failureOf(error);
+    await context.write(async (trx) => {
+      await failTransfer(trx, lease, failure);
+      await recordEvent(trx, {
+        type: 'TEMPLATE.DIRECT.DOWNLOAD.FAILURE',
+        level: 'ERROR',
+        description: `Template ${template.name} was not downloaded: ${messageForUsers(failure.code, failure.message)}`,
+        ...templateEvent(options),
+      });
+    });
+    throw error;
+  }
+}
+
+async function recordSuccess(
+  trx: Parameters<Parameters<JobContext['write']>[0]>[0],
+  options: TemplateOnPoolOptions,
+  lease: SpoolLease,
+  result: ResultOf<AgentMethods, 'template.prepare'> & { readonly digest: string | undefined },
+): Promise<void> {
+  const { template } = options;
+  await completeTransfer(trx, lease, { ...result, checksum: result.digest ?? null });
+  await trx
+    .updateTable('vm_template')
+    .set({ size: result.virtualSizeBytes })
+    .where('id', '=', template.id)
+    .where('size', 'is', null)
+    .execute();
+  await recordEvent(trx, {
+    type: 'TEMPLATE.DIRECT.DOWNLOAD.SUCCESS',
+    description: result.reused
+      ? `Template ${template.name} was on its primary storage already`
+      : `Template ${template.name} was downloaded to primary storage: ${result.transferredBytes} bytes`,
+    ...templateEvent(options),
+  });
+}
+
+function templateEvent({ context, template }: TemplateOnPoolOptions) {
+  return {
+    userId: context.job.userId,
+    accountId: context.job.accountId,
+    resourceType: 'Template',
+    resourceUuid: template.uuid,
+    jobUuid: context.job.uuid,
+  };
+}
+
+function percentOf(progress: ImageProgressMessage): number {
+  if (!progress.totalBytes) return 0;
+  return Math.min(99, Math.floor((100 * progress.bytes) / progress.totalBytes));
+}
