@@ -1,0 +1,16 @@
+/** Commands of the program itself, beside those of the server. Help and completion read this table. */
+export const ownCommands: readonly {
+  readonly name: string;
+  readonly usage: string;
+  readonly does: string;
+}[] = [
+  { name: 'fetch', usage: 'fetch URL --to DIR', does: 'fetch and verify an image without any server' },
+  { name: 'set', usage: 'set KEY VALUE', does: 'change the profile: url, apikey, secretkey, output, …' },
+  { name: 'show', usage: 'show config', does: 'the profiles, without their secrets' },
+  { name: 'sync', usage: 'sync', does: 'ask the server for its commands again' },
+  { name: 'completion', usage: 'completion bash|zsh', does: 'print the script that completes on Tab' },
+  { name: 'help', usage: 'help [VERB [NOUN]]', does: 'help, also with --help after any command' },
+  { name: 'version', usage: 'version', does: 'the version' },
+  { name: 'server', usage: 'server …', does: 'run the management server' },
+  { name: 'agent', usage: 'agent …', does: 'run the agent of a host' },
+];
