@@ -211,7 +211,7 @@ function errorCodes(): Set<string> {
     for (const match of text.matchAll(/new \w*(?:Error|Failure)\(\s*'([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)'/g))
       codes.add(match[1]!);
     for (const table of text.matchAll(/export const \w*[eE]rrors = \{([\s\S]*?)\n\} as const/g)) {
-      for (const key of table[1]!.matchAll(/^ {2}([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+):/gm)) codes.add(key[1]!);
+      for (const key of table[1]!.matchAll(/^ {2}([A-Z][A-Z0-9_]{3,}):/gm)) codes.add(key[1]!);
     }
   }
   return codes;
