@@ -13,6 +13,7 @@ export const corePackages = {
   iproute2: 'shows which networks are taken',
   bubblewrap: 'confines programs that read images',
   'xz-utils': 'unpacks .xz images',
+  bzip2: 'bzip2 archives of which only the beginning is read',
   lbzip2: 'unpacks .bz2 images on all cores',
 } as const;
 
