@@ -124,8 +124,13 @@ test('when no mirror is usable the reason of each is told, without its credentia
       usable: false,
       metalink: true,
       sources: [
-        { url: 'https://u:pw@a.example/x?key=pw', usable: false, message: 'connection refused' },
-        { url: 'https://b.example/x', usable: false, message: 'answered 404' },
+        {
+          url: 'https://u:pw@a.example/x?key=pw',
+          usable: false,
+          reason: 'CONNECT_REFUSED',
+          message: 'connection refused',
+        },
+        { url: 'https://b.example/x', usable: false, reason: 'EGRESS_REFUSED', message: 'answered 404' },
       ],
     });
   const before = await snapshotOf(api.database);
@@ -135,6 +140,7 @@ test('when no mirror is usable the reason of each is told, without its credentia
   assert.match(text, /none of the 2 mirrors is usable/);
   assert.match(text, /a\.example\/x\?…: connection refused/);
   assert.match(text, /b\.example\/x: answered 404/);
+  assert.match(text, /Next: .*direct\.download\.egress\.allowed\.cidrs.*; check that the web server runs/);
   assert.equal(text.includes('pw'), false);
   assert.deepEqual(await snapshotOf(api.database), before);
 });
