@@ -2,7 +2,11 @@ import type { Digest, Logger } from '@millrace/core';
 
 /** The engine's contract: what it is asked, what it reports, how it fails. */
 
+/** What is stored. */
 export type ImageFormat = 'qcow2' | 'raw' | 'iso';
+/** What is accepted besides and converted to what is stored. */
+export type ForeignFormat = 'vmdk' | 'vhd' | 'vhdx';
+/** The outermost packing of the transferred bytes. */
 export type Compression = 'none' | 'gzip' | 'bzip2' | 'xz' | 'zstd';
 
 export type ImagePhase =
@@ -30,6 +34,22 @@ export interface FetchLimits {
   /** Bound on transferred and, separately, on unpacked bytes. */
   readonly maxTransferBytes: number;
   readonly sourceOrder: 'priority' | 'location';
+  /** Sources of one rank that are used at the same time. Default 4. */
+  readonly maxSources?: number;
+  /** Connections to one source, as far as a further one raises the rate. Default 4; a metalink may say less. */
+  readonly maxConnectionsPerSource?: number;
+  /** Sources of a lower rank join in when the better ones together stay under this. Default: they never do. */
+  readonly minBytesPerSecond?: number;
+}
+
+/** How an `s3://bucket/key` URL is reached. */
+export interface S3Access {
+  /** `https://host[:port]`; path-style requests. */
+  readonly endpoint: string;
+  readonly region: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
 }
 
 export interface ImageRequest {
@@ -38,7 +58,16 @@ export interface ImageRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** The format the image must have; `undefined`: whatever inspection finds and accepts. */
   readonly format: ImageFormat | undefined;
+  /** What the pool stores: `raw` maps or converts every image to it; otherwise foreign formats become qcow2. */
+  readonly storeFormat?: 'qcow2' | 'raw';
   readonly expectedDigest: Digest | undefined;
+  /** The file wanted of a metalink with several; without it the one whose name fits the URL. */
+  readonly wantedFile?: string;
+  /** PEM certificates that https sources may be signed by, besides the system's. Host names are verified in any case. */
+  readonly extraCa?: readonly string[];
+  /** Armoured OpenPGP public keys: when there are any, a metalink must carry a signature that one of them verifies. */
+  readonly signatureKeys?: readonly string[];
+  readonly s3?: S3Access;
   /** Labels of the fetching host, nearest first. */
   readonly location: readonly string[];
   readonly limits: FetchLimits;
@@ -78,10 +107,17 @@ export interface ImageProgress {
 export interface FetchedImage {
   readonly format: ImageFormat;
   readonly compression: Compression;
+  /** The format of the fetched image where another one was stored. */
+  readonly convertedFrom?: ForeignFormat | 'qcow2';
   /** Size of the committed file. */
   readonly sizeBytes: number;
   readonly virtualSizeBytes: number;
+  /** Bytes moved over the network by this fetch: less than the file where an interrupted one was resumed. */
   readonly transferredBytes: number;
+  /** Bytes an interrupted fetch had left, kept after they were verified again. */
+  readonly resumedBytes?: number;
+  /** `pieces`: every piece had the digest that a trusted metalink gives it, and `digest` is the metalink's own. */
+  readonly verifiedBy?: 'digest' | 'pieces' | 'nothing';
   /** Digest of the transferred bytes: by the expected algorithm, SHA-256 when none was expected. */
   readonly digest: Digest;
   readonly attempts: readonly SourceAttempt[];
@@ -113,9 +149,15 @@ export interface OpenImage {
   abort(): Promise<void>;
 }
 
+/** Holds a transfer back. `take` resolves when that many bytes may be read; rejects with the signal's reason. */
+export interface RateLimit {
+  take(bytes: number, signal: AbortSignal): Promise<void>;
+}
+
 export interface EngineOptions {
   readonly signal: AbortSignal;
   readonly log: Logger;
+  readonly rateLimit?: RateLimit;
   readonly onProgress?: (progress: ImageProgress) => void;
 }
 
