@@ -18,9 +18,15 @@ export interface SelectedSource {
   /** 1 is best, whatever the version; absent when the metalink gives none, which is worst. */
   readonly priority?: number;
   readonly maxConnections?: number;
+  readonly rank: number;
 }
 
 export interface Selection {
+  readonly pieces?: {
+    readonly algorithm: Digest['algorithm'];
+    readonly lengthBytes: number;
+    readonly hexDigests: readonly string[];
+  };
   readonly fileName: string;
   /** Best first; never empty; each URL once. */
   readonly sources: readonly SelectedSource[];
@@ -51,7 +57,10 @@ export function selectSources(document: MetalinkDocument, options: SelectOptions
   }
   return {
     fileName: file.name,
-    sources: usable.map(toSelected).sort(compareBy(options)),
+    sources: usable
+      .map(toSelected)
+      .sort(compareBy(options))
+      .map((one, i) => ({ ...one, rank: i + 1 })),
     digests: file.digests,
     ...(strongest === undefined ? {} : { strongestDigest: strongest }),
     ...(file.sizeBytes === undefined ? {} : { sizeBytes: file.sizeBytes }),
@@ -84,7 +93,7 @@ function usableSources(file: MetalinkFile, warnings: Warnings): MetalinkSource[]
   });
 }
 
-function toSelected(source: MetalinkSource): SelectedSource {
+function toSelected(source: MetalinkSource): Omit<SelectedSource, 'rank'> {
   // version 3 counts up to 100, version 4 down to 1: one scale from here on
   const priority = source.priority ?? (source.preference === undefined ? undefined : 101 - source.preference);
   return {
@@ -95,10 +104,13 @@ function toSelected(source: MetalinkSource): SelectedSource {
   };
 }
 
-function compareBy(options: SelectOptions): (a: SelectedSource, b: SelectedSource) => number {
+function compareBy(
+  options: SelectOptions,
+): (a: Omit<SelectedSource, 'rank'>, b: Omit<SelectedSource, 'rank'>) => number {
   const labels = options.location.map((label) => label.trim().toLowerCase());
-  const byPriority = (a: SelectedSource, b: SelectedSource) => rank(a.priority) - rank(b.priority);
-  const byDistance = (a: SelectedSource, b: SelectedSource) =>
+  const byPriority = (a: Omit<SelectedSource, 'rank'>, b: Omit<SelectedSource, 'rank'>) =>
+    rank(a.priority) - rank(b.priority);
+  const byDistance = (a: Omit<SelectedSource, 'rank'>, b: Omit<SelectedSource, 'rank'>) =>
     distance(a.location, labels) - distance(b.location, labels);
   // Array.prototype.sort is stable: what is equal stays as listed
   return options.sourceOrder === 'location'
