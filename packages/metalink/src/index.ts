@@ -1,3 +1,5 @@
+export { metalinkLimitBytes } from './element-tree.ts';
+export { pgpMediaType } from './entries.ts';
 export * from './errors.ts';
 export { looksLikeMetalink } from './looks-like-metalink.ts';
 export { parseMetalink } from './parse-metalink.ts';
