@@ -1,6 +1,13 @@
 export { metalinkLimitBytes } from './element-tree.ts';
 export { pgpMediaType } from './entries.ts';
 export * from './errors.ts';
+export {
+  documentOfHeaders,
+  type LinkedSource,
+  type MirrorHeaders,
+  type ResponseHeaders,
+  readMirrorHeaders,
+} from './http-headers.ts';
 export { looksLikeMetalink } from './looks-like-metalink.ts';
 export { parseMetalink } from './parse-metalink.ts';
 export * from './select-sources.ts';
