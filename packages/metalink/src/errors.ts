@@ -1,6 +1,6 @@
 import { MillraceError } from '@millrace/core';
 
-/** Every code this package throws, with what happened and what to do next. */
+/** Every code this package throws, about metalinks and lists of checksums, with what happened and what to do next. */
 export const metalinkErrors = {
   METALINK_MALFORMED: {
     summary: 'the metalink is not well-formed, or is no metalink',
@@ -31,6 +31,18 @@ export const metalinkErrors = {
   METALINK_NO_SOURCE: {
     summary: 'the metalink lists no source that can be used',
     nextStep: 'add at least one http, https, nfs or s3 URL of the image to the metalink',
+  },
+  CHECKSUM_LIST_MALFORMED: {
+    summary: 'the file is no list of checksums',
+    nextStep: 'give the URL of a file such as SHA256SUMS, of at most 1 MiB, as sha256sum writes it',
+  },
+  CHECKSUM_ENTRY_MISSING: {
+    summary: 'the list has no checksum for this file',
+    nextStep: 'check that the list belongs to the image; names must be equal, in upper and lower case too',
+  },
+  CHECKSUM_ENTRY_AMBIGUOUS: {
+    summary: 'the list has several different checksums for this file',
+    nextStep: 'give the checksum itself as {ALGORITHM}hex',
   },
 } as const satisfies Record<string, { readonly summary: string; readonly nextStep: string }>;
 

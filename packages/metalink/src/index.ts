@@ -1,3 +1,11 @@
+export {
+  type ChecksumEntry,
+  type ChecksumList,
+  type ChosenChecksum,
+  checksumListLimits,
+  chooseChecksum,
+  parseChecksumList,
+} from './checksum-list.ts';
 export { metalinkLimitBytes } from './element-tree.ts';
 export { pgpMediaType } from './entries.ts';
 export * from './errors.ts';
