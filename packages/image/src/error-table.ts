@@ -277,6 +277,23 @@ export const fetchErrors = {
     summary: 'no source delivered the image',
     nextStep: 'see the reason of each source in the attempts',
   },
+  SIGNATURE_MISSING: {
+    outcome: 'stop',
+    summary: 'signature keys are configured and nothing is signed',
+    nextStep: 'have the publisher add a signature, use a source that has one, or remove the keys',
+  },
+  SIGNATURE_INVALID: {
+    outcome: 'stop',
+    summary: 'the signature does not verify',
+    nextStep:
+      'treat the image as hostile until its publisher confirms it; if the key has changed, configure the new one',
+  },
+  CHECKSUM_LIST_UNUSABLE: {
+    outcome: 'stop',
+    summary: 'no checksum could be taken from the list of checksums',
+    nextStep:
+      'correct the URL of the list as the message says, or give the checksum itself as {ALGORITHM}hex',
+  },
 } as const satisfies Record<string, FetchErrorRow>;
 
 export type FetchErrorCode = keyof typeof fetchErrors;
