@@ -42,7 +42,7 @@ for (const name of ['ed25519', 'rsa2048', 'nistp256']) {
     for (const bytes of [flipped, signedFile.subarray(0, -1), Buffer.concat([signedFile, Buffer.alloc(1)])]) {
       await assert.rejects(
         verify(name, [name], bytes),
-        faultOf('SIGNATURE_INVALID', /not those that were signed/),
+        faultOf('SIGNATURE_MISMATCH', /not those that were signed/),
       );
     }
   });
@@ -59,11 +59,11 @@ test('a signature that was changed itself verifies nothing', async () => {
     keys: [publicKey('ed25519')],
     bytes: inChunks(signedFile),
   };
-  await assert.rejects(verifyMetalinkSignature(file, { signal }), faultOf('SIGNATURE_INVALID', /not those/));
+  await assert.rejects(verifyMetalinkSignature(file, { signal }), faultOf('SIGNATURE_MISMATCH'));
 });
 
 test('an empty file passes only if it is what was signed', async () => {
-  await assert.rejects(verify('ed25519', ['ed25519'], Buffer.alloc(0)), faultOf('SIGNATURE_INVALID'));
+  await assert.rejects(verify('ed25519', ['ed25519'], Buffer.alloc(0)), faultOf('SIGNATURE_MISMATCH'));
 });
 
 test('the hash of bytes and suffix is enough, so that whoever hashes the transfer can prepare the check', async () => {
@@ -72,7 +72,7 @@ test('the hash of bytes and suffix is enough, so that whoever hashes the transfe
   const hex = transfer.copy().update(prepared.suffix).digest('hex');
   assert.match((await prepared.verify({ algorithm: prepared.algorithm, hex })).fingerprint, /^[0-9A-F]{40}$/);
   const plain = { algorithm: prepared.algorithm, hex: transfer.digest('hex') };
-  await assert.rejects(prepared.verify(plain), faultOf('SIGNATURE_INVALID'));
+  await assert.rejects(prepared.verify(plain), faultOf('SIGNATURE_MISMATCH'));
   await assert.rejects(prepared.verify({ algorithm: 'MD5', hex }), /digest is needed/);
 });
 
@@ -80,7 +80,7 @@ test('one check can conclude anew for the bytes of a second attempt', async () =
   const prepared = await prepareMetalinkSignature(signatureOf('rsa2048'), [publicKey('rsa2048')]);
   const first = makeSignatureCheck(prepared);
   first.update(Buffer.from('wrong'));
-  await assert.rejects(first.finish(), faultOf('SIGNATURE_INVALID'));
+  await assert.rejects(first.finish(), faultOf('SIGNATURE_MISMATCH'));
   const second = makeSignatureCheck(prepared);
   second.update(signedFile);
   await second.finish();
@@ -94,10 +94,8 @@ test('of several signatures the one of a configured key counts', async () => {
 
 test('a key that has expired since still vouches for what it signed in time, a revoked one for nothing', async () => {
   await verify('expired-before', ['expired']);
-  await assert.rejects(verify('revoked', ['revoked']), (error) => {
-    assert.ok(error instanceof FetchFault && error.code === 'SIGNATURE_INVALID');
-    return /revoked/i.test(String(error.cause));
-  });
+  const revoked = prepareMetalinkSignature(signatureOf('revoked'), [publicKey('revoked')]);
+  await assert.rejects(revoked, faultOf('SIGNATURE_INVALID', /revoked/));
 });
 
 test('what cannot vouch for a binary file is refused before a byte is transferred, with the reason', async () => {

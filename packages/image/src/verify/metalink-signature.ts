@@ -19,8 +19,8 @@ export interface PreparedSignature {
   readonly algorithm: DigestAlgorithm;
   readonly suffix: Buffer;
   /**
-   * Concludes, given the digest of bytes and suffix.
-   * @throws FetchFault `SIGNATURE_INVALID`
+   * Concludes, given the digest of bytes and suffix. May be asked again for the bytes of another attempt.
+   * @throws FetchFault `SIGNATURE_MISMATCH`
    */
   verify(digest: Digest): Promise<SignedBy>;
 }
@@ -33,7 +33,7 @@ const checkedVersion = 4;
  * Reads a metalink's signature and finds the configured key that has to verify it, before a byte is transferred.
  * `keys`: armoured public keys, at least one.
  * @throws FetchFault `SIGNATURE_MISSING` without a signature; `SIGNATURE_INVALID` when none of the keys could have made it, or
- *   in a way that is not accepted; `REQUEST_MALFORMED` for keys that are none.
+ *   not in a way that is accepted; `REQUEST_MALFORMED` for keys that are none.
  */
 export async function prepareMetalinkSignature(
   signature: FileSignature | undefined,
@@ -61,7 +61,7 @@ export async function prepareMetalinkSignature(
 export interface SignatureCheck {
   /** To be given every byte of the file, in order. */
   update(chunk: Uint8Array): void;
-  /** To be called once, after the last byte. @throws FetchFault `SIGNATURE_INVALID` */
+  /** To be called once, after the last byte. @throws FetchFault `SIGNATURE_MISMATCH` */
   finish(): Promise<SignedBy>;
 }
 
@@ -130,6 +130,8 @@ async function prepare(
   if (algorithm === undefined || algorithm === 'MD5' || algorithm === 'SHA-1') {
     return `that of key ${issuer} hashes with ${hashName}, which is not accepted`;
   }
+  const invalid = await reasonAgainst(packet, key);
+  if (invalid !== undefined) return `that of key ${issuer} ${invalid}`;
   const signed = Buffer.from(packet.signatureData);
   const trailer = Buffer.from([checkedVersion, 0xff, 0, 0, 0, 0]);
   trailer.writeUInt32BE(signed.length, 2);
@@ -138,6 +140,18 @@ async function prepare(
     suffix: Buffer.concat([signed, trailer]),
     verify: (digest) => verifyHashed(packet, key, { algorithm, digest }),
   };
+}
+
+/** What is wrong with a signature or its key whatever the bytes are: known before they are transferred. */
+async function reasonAgainst(packet: SignaturePacket, key: PublicKey): Promise<string | undefined> {
+  if (packet.isExpired()) return 'is expired, or from the future';
+  try {
+    // by the date of the signature: a key that has expired since still vouches for what it signed in time
+    await key.getSigningKey(packet.issuerKeyID, packet.created ?? undefined);
+    return undefined;
+  } catch {
+    return 'was made while the key was not valid, or by a key that is revoked';
+  }
 }
 
 /**
@@ -158,17 +172,13 @@ async function verifyHashed(
   packets.push(packet);
   const message = await createMessage({ binary: new Uint8Array(0) });
   const verified = await verify({ message, signature: new Signature(packets), verificationKeys: [key] });
+  if (verified.signatures.length !== 1) throw new Error('the one signature was not looked at');
   try {
     await verified.signatures[0]?.verified;
   } catch (cause) {
-    throw new FetchFault(
-      'SIGNATURE_INVALID',
-      'the bytes are not those that were signed, or the key was not valid',
-      {
-        cause,
-      },
-    );
+    throw new FetchFault('SIGNATURE_MISMATCH', `by key ${packet.issuerKeyID.toHex().toUpperCase()}`, {
+      cause,
+    });
   }
-  if (verified.signatures.length !== 1) throw new FetchFault('SIGNATURE_INVALID', 'it was not looked at');
   return signedBy(packet, key);
 }
