@@ -24,10 +24,18 @@ test('lines of coreutils are read in text and binary mode, with escaped names an
     `${a256}   leading blank.img`,
     `${a256}\ttab.img`,
     `${a256} single.img`,
+    `${a256}  line\u2028separator.img`,
     '# a comment',
     '',
   ].join('\r\n');
-  for (const name of ['text.img', 'line\nend\\slash.img', ' leading blank.img', 'tab.img', 'single.img']) {
+  for (const name of [
+    'text.img',
+    'line\nend\\slash.img',
+    ' leading blank.img',
+    'tab.img',
+    'single.img',
+    'line\u2028separator.img',
+  ]) {
     assert.deepEqual(find(list, name), { algorithm: 'SHA-256', hex: a256 }, name);
   }
   assert.equal(find(`\uFEFF${list}`, 'binary.img').hex, b256);

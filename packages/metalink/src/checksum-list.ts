@@ -109,7 +109,7 @@ function readLine(line: string): ChecksumEntry | undefined {
 
 /** `SHA256 (name) = hex`; OpenSSL leaves the spaces out and says `SHA2-256`. A name may itself hold `) = `. */
 function readTagged(line: string): ChecksumEntry | undefined {
-  const match = /^(\\?)([A-Za-z][A-Za-z0-9/_-]{1,20}) ?\((.+)\) ?= ?([0-9A-Fa-f]{32,128})\s*$/.exec(line);
+  const match = /^(\\?)([A-Za-z][A-Za-z0-9/_-]{1,20}) ?\((.+)\) ?= ?([0-9A-Fa-f]{32,128})\s*$/s.exec(line);
   if (!match) return undefined;
   const algorithm = digestAlgorithmOf(match[2]!.replace(/^SHA2-/i, 'SHA-'));
   const hex = match[4]!.toLowerCase();
@@ -120,7 +120,7 @@ function readTagged(line: string): ChecksumEntry | undefined {
 
 /** `hex  name` or `hex *name`, and what people write by hand, with any blanks. `-` is what was read from a pipe. */
 function readUntagged(line: string): ChecksumEntry | undefined {
-  const match = /^(\\?)([0-9A-Fa-f]{32,128})(?: [ *]|[ \t]+)(.+)$/.exec(line);
+  const match = /^(\\?)([0-9A-Fa-f]{32,128})(?: [ *]|[ \t]+)(.+)$/s.exec(line);
   const digest = match && digestOf(match[2]!);
   const name = match && unescaped(match[3]!, match[1] !== '');
   if (!digest || name === undefined || name === null || name.trim() === '') return undefined;
