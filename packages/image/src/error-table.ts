@@ -295,6 +295,29 @@ export const fetchErrors = {
     summary: 'no source delivered the image',
     nextStep: 'see the reason of each source in the attempts',
   },
+  SIGNATURE_MISSING: {
+    outcome: 'refused',
+    summary: 'signature keys are configured and nothing is signed',
+    nextStep: 'have the publisher add a signature, use a source that has one, or remove the keys',
+  },
+  SIGNATURE_INVALID: {
+    outcome: 'refused',
+    summary: 'there is no valid signature of a configured key',
+    nextStep:
+      'treat what it signs as hostile until its publisher confirms it; if the key has changed, configure the new one',
+  },
+  SIGNATURE_MISMATCH: {
+    outcome: 'wrong-bytes',
+    summary: 'the bytes are not those that were signed',
+    nextStep:
+      'compare the image with the one its publisher signed: either the signature is of another file, or the mirrors are wrong',
+  },
+  CHECKSUM_LIST_UNUSABLE: {
+    outcome: 'stop',
+    summary: 'no checksum could be taken from the list of checksums',
+    nextStep:
+      'correct the URL of the list as the message says, or give the checksum itself as {ALGORITHM}hex',
+  },
 } as const satisfies Record<string, FetchErrorRow>;
 
 export type FetchErrorCode = keyof typeof fetchErrors;

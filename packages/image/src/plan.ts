@@ -1,5 +1,5 @@
-import { type Digest, type DigestAlgorithm, formatChecksum, MillraceError } from '@millrace/core';
-import { parseMetalink, type Selection, selectSources } from '@millrace/metalink';
+import { type Digest, formatChecksum, MillraceError } from '@millrace/core';
+import { isForgeable, parseMetalink, type Selection, selectSources } from '@millrace/metalink';
 import { FetchFault } from './errors.ts';
 import type { ImageRequest } from './types.ts';
 import type { PieceDigests } from './verify/piece-check.ts';
@@ -74,14 +74,11 @@ export function metalinkPlan(request: ImageRequest, text: Uint8Array): FetchPlan
     piecesSuffice:
       request.expectedDigest === undefined &&
       selection.pieces !== undefined &&
-      isStrong(selection.pieces.algorithm) &&
-      isStrong(selection.strongestDigest?.algorithm),
+      selection.strongestDigest !== undefined &&
+      !isForgeable(selection.pieces.algorithm) &&
+      !isForgeable(selection.strongestDigest.algorithm),
     warnings,
   };
-}
-
-function isStrong(algorithm: DigestAlgorithm | undefined): boolean {
-  return algorithm !== undefined && algorithm !== 'MD5' && algorithm !== 'SHA-1';
 }
 
 function select(request: ImageRequest, text: Uint8Array): Selection {
@@ -90,6 +87,7 @@ function select(request: ImageRequest, text: Uint8Array): Selection {
       location: request.location,
       sourceOrder: request.limits.sourceOrder,
       wantedName: wantedName(request.url),
+      ...(request.wantedFile === undefined ? {} : { wantedFile: request.wantedFile }),
     });
   } catch (error) {
     if (!(error instanceof MillraceError)) throw error;

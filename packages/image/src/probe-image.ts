@@ -1,12 +1,11 @@
 import { orAborted, redactUrl } from '@millrace/core';
-import { looksLikeMetalink } from '@millrace/metalink';
+import { looksLikeMetalink, metalinkLimitBytes } from '@millrace/metalink';
 import { detectCompression } from './decode/compression.ts';
 import { decoders } from './decode/decoder.ts';
 import { FetchFault, fetchErrors } from './errors.ts';
 import { type HeadFindings, headBytes, inspectHead } from './inspect/inspect-image.ts';
 import { directPlan, type FetchPlan, metalinkPlan, type PlannedSource } from './plan.ts';
 import { checkRequest, headersFor } from './request.ts';
-import { metalinkLimitBytes } from './round/begin.ts';
 import { checkAnnouncedLength } from './round/lengths.ts';
 import { type HttpClient, makeHttpClient } from './source/http-source.ts';
 import { peekBody, readWithin } from './source/peek.ts';

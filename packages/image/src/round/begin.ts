@@ -1,4 +1,4 @@
-import { looksLikeMetalink } from '@millrace/metalink';
+import { looksLikeMetalink, metalinkLimitBytes } from '@millrace/metalink';
 import { detectCompression } from '../decode/compression.ts';
 import { FetchFault } from '../errors.ts';
 import { type HeadFindings, headBytes, inspectHead } from '../inspect/inspect-image.ts';
@@ -10,8 +10,6 @@ import type { RoundDeps, RoundFacts, Trying } from './deps.ts';
 import { recordFailure, waitBefore } from './failures.ts';
 import { usualSegmentBytes } from './layout.ts';
 import { checkAnnouncedLength, checkArrived } from './lengths.ts';
-
-export const metalinkLimitBytes = 1024 * 1024;
 
 /** A source that answered with the beginning of an image. */
 export interface Beginning {
