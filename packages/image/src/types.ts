@@ -165,8 +165,10 @@ export interface OpenImage {
   read(position: number, length: number): Promise<Buffer>;
   /** The same, into memory that is there. */
   readInto(position: number, target: Buffer): Promise<void>;
-  /** Up to where something was written. */
+  /** Up to where something was written, or what `setSize` said. */
   readonly sizeBytes: number;
+  /** The image has at least this size: what is not written reads as zeros. */
+  setSize(bytes: number): void;
   /**
    * Hands the paths of what was written and of a new hidden file to a converter; what it wrote takes the place of what
    * was there. Absent where images are no files.

@@ -15,6 +15,8 @@ import { checkAnnouncedLength, checkArrived } from './lengths.ts';
 export interface Beginning {
   readonly trying: Trying;
   readonly opened: OpenedSource;
+  /** The first bytes: 64 KiB, unless there are fewer. */
+  readonly head: Buffer;
   /** The bytes of the answer, from its first one on. To be read once. */
   readonly chunks: () => AsyncIterable<Buffer>;
   readonly compression: Compression;
@@ -87,7 +89,8 @@ async function look(deps: RoundDeps, trying: Trying): Promise<Beginning | { read
     if (compression === 'none' && findings?.virtualSizeBytes === undefined && totalBytes !== undefined) {
       checkArrived(totalBytes, true, request);
     }
-    return { trying, opened, chunks: peeked.chunks, compression, findings, totalBytes, inParts };
+    const head = peeked.head.subarray(0, headBytes);
+    return { trying, opened, head, chunks: peeked.chunks, compression, findings, totalBytes, inParts };
   } catch (error) {
     opened.close();
     throw error;

@@ -2,6 +2,8 @@ import { availableParallelism } from 'node:os';
 import { type Digest, describeError, formatChecksum } from '@millrace/core';
 import { FetchFailure, FetchFault } from '../errors.ts';
 import { type ImageFindings, inspectWhole } from '../inspect/inspect-image.ts';
+import type { ClusterMap } from '../map/cluster-map.ts';
+import { makeMappedStore } from '../map/mapped-store.ts';
 import { makeSlabPool } from '../memory/slab-pool.ts';
 import { makeTransfer, type Transfer } from '../transfer/transfer.ts';
 import type { FetchedImage, OpenImage } from '../types.ts';
@@ -12,6 +14,7 @@ import { type Beginning, begin } from './begin.ts';
 import { BeginAgain, type RoundDeps, type RoundFacts, type Trying } from './deps.ts';
 import { recordFailure, waitBefore } from './failures.ts';
 import { type Layout, layoutOf } from './layout.ts';
+import { mapAhead } from './read-ahead.ts';
 import { resumeIdentity } from './resume.ts';
 import { runSources } from './sources.ts';
 import { startUnpacking, type Unpacking } from './unpack.ts';
@@ -92,17 +95,17 @@ async function fillAndCommit(
 ): Promise<FetchedImage> {
   const { sink, plan, options } = deps;
   const { totalBytes, compression, inParts } = beginning;
-  const layout = layoutOf(totalBytes, inParts ? plan.pieces : undefined, compression !== 'none');
-  const identity = inParts ? resumeIdentity(deps, beginning) : undefined;
-  const resume = identity === undefined ? {} : { resume: { identity, segmentBytes: layout.segmentBytes } };
   const plain = compression === 'none';
-  const image = await sink.open(
-    options.signal,
-    // only for what is not compressed is the size of the file the size that will be written
-    plain ? { ...(totalBytes === undefined ? {} : { sizeBytes: totalBytes }), ...resume } : {},
-  );
+  const layout = layoutOf(totalBytes, inParts ? plan.pieces : undefined, !plain);
+  const map = await mapAhead(deps, beginning);
+  const identity = inParts && plain && !map ? resumeIdentity(deps, beginning) : undefined;
+  const image = await sink.open(options.signal, {
+    // only for what is not compressed is the size of the file about the size that will be written
+    ...(plain && totalBytes !== undefined ? { sizeBytes: totalBytes } : {}),
+    ...(identity === undefined ? {} : { resume: { identity, segmentBytes: layout.segmentBytes } }),
+  });
   try {
-    return await fill(deps, { facts, beginning, contributors, layout, image });
+    return await fill(deps, { facts, beginning, contributors, layout, image, map });
   } catch (error) {
     await leave(deps, image, error);
     throw error;
@@ -128,11 +131,12 @@ interface Filling {
   readonly contributors: Map<number, Trying>;
   readonly layout: Layout;
   readonly image: OpenImage;
+  readonly map: ClusterMap | undefined;
 }
 
 async function fill(deps: RoundDeps, filling: Filling): Promise<FetchedImage> {
   const { plan, journal, request, options } = deps;
-  const { beginning, layout, image } = filling;
+  const { beginning, layout, image, map } = filling;
   const { compression, totalBytes } = beginning;
   const local = new AbortController();
   const signal = AbortSignal.any([options.signal, local.signal]);
@@ -146,7 +150,7 @@ async function fill(deps: RoundDeps, filling: Filling): Promise<FetchedImage> {
     digests,
     segmentBytes: layout.segmentBytes,
     sizeBytes: beginning.inParts ? totalBytes : undefined,
-    store: unpacking ? undefined : image,
+    store: unpacking ? undefined : map ? makeMappedStore(image, map) : image,
     pieces: layout.pieces && makePieceCheck(layout.pieces, layout.segmentBytes, digests),
     algorithm: pieces ? undefined : (plan.expectedDigest?.algorithm ?? 'SHA-256'),
     feed: unpacking?.feed,
@@ -156,10 +160,12 @@ async function fill(deps: RoundDeps, filling: Filling): Promise<FetchedImage> {
     journal.beginTransfer({ done: transfer.keptBytes, total: totalBytes });
     journal.enterPhase('transferring');
     const digest = await moveBytes(deps, filling, { transfer, unpacking, signal });
-    const unpackedBytes = unpacking ? await unpacking.finish() : (transfer.segments.sizeBytes ?? 0);
+    const unpackedBytes = unpacking
+      ? await unpacking.finish()
+      : (map?.virtualSizeBytes ?? transfer.segments.sizeBytes ?? 0);
     journal.enterPhase('inspecting');
     const { format, limits } = request;
-    const rules = { format, maxVirtualSizeBytes: limits.maxVirtualSizeBytes };
+    const rules = { format: map ? 'raw' : format, maxVirtualSizeBytes: limits.maxVirtualSizeBytes } as const;
     const findings = await inspectWhole(image, rules, options.signal);
     journal.enterPhase('committing');
     options.signal.throwIfAborted();
@@ -224,7 +230,7 @@ function digestEngineFor(
 
 function report(
   { journal, plan, options }: RoundDeps,
-  { contributors, beginning, image }: Filling,
+  { contributors, beginning, image, map }: Filling,
   done: { readonly transfer: Transfer; readonly findings: ImageFindings; readonly digest: Digest },
 ): FetchedImage {
   const { transfer, findings, digest } = done;
@@ -235,6 +241,7 @@ function report(
   return {
     format: findings.format,
     compression: beginning.compression,
+    ...(map ? { convertedFrom: 'qcow2' as const } : {}),
     sizeBytes: image.sizeBytes,
     virtualSizeBytes: findings.virtualSizeBytes,
     transferredBytes: (transfer.segments.sizeBytes ?? 0) - keptBytes,

@@ -124,6 +124,9 @@ function openImage(partial: Partial): OpenImage {
     get sizeBytes() {
       return sizeBytes;
     },
+    setSize(bytes) {
+      sizeBytes = Math.max(sizeBytes, bytes);
+    },
     write: (position, bytes, { overwrite = false } = {}) =>
       guarded(async () => {
         written += bytes.length;

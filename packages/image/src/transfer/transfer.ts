@@ -1,19 +1,27 @@
 import type { Digest, DigestAlgorithm } from '@millrace/core';
 import { FetchFault } from '../errors.ts';
 import type { Slab, SlabPool } from '../memory/slab-pool.ts';
-import type { OpenImage } from '../types.ts';
 import type { DigestEngine } from '../verify/digest-engine.ts';
 import type { PieceCheck } from '../verify/piece-check.ts';
 import { type Change, makeChange } from './change.ts';
 import { type Assignment, makeSegments, type Segments, type Taker } from './segments.ts';
+
+/** Where segments are put. An open image is one. */
+export interface SegmentStore {
+  readonly kept: readonly number[];
+  write(position: number, bytes: Buffer, options: { readonly overwrite: boolean }): Promise<void>;
+  note(segment: number): Promise<void>;
+  /** Absent where what is written is not what came: then segments have to wait for their turn in memory. */
+  readInto?(position: number, target: Buffer): Promise<void>;
+}
 
 export interface TransferOptions {
   readonly pool: SlabPool;
   readonly digests: DigestEngine;
   readonly segmentBytes: number;
   readonly sizeBytes: number | undefined;
-  /** Where segments are written as they are, to be read back when their turn comes. `undefined`: they are not kept. */
-  readonly store: OpenImage | undefined;
+  /** `undefined`: they are not kept. */
+  readonly store: SegmentStore | undefined;
   /** Checks segments one by one as they arrive. */
   readonly pieces: PieceCheck | undefined;
   /** What the whole is hashed with; `undefined` where the pieces say enough. */
@@ -38,7 +46,7 @@ export interface Transfer {
   /** @throws FetchFault `PIECE_MISMATCH`, and the segment is missing again */
   deliver(assignment: Assignment): Promise<void>;
   /** Begins to keep segments, from now on. */
-  storeIn(store: OpenImage): void;
+  storeIn(store: SegmentStore): void;
   /**
    * Resolves when every byte has arrived, is stored and has passed digest and decoder.
    * @returns the digest, if one was wanted
@@ -73,12 +81,18 @@ export function makeTransfer(options: TransferOptions): Transfer {
     changed.tell();
   };
 
-  const write = async (segment: number, slab: Slab, into: OpenImage) => {
+  const write = async (segment: number, slab: Slab, into: SegmentStore) => {
     try {
       const bytes = slab.bytes.subarray(0, segments.lengthOf(segment));
       await into.write(segment * segmentBytes, bytes, { overwrite: segments.isDirty(segment) });
       segments.stored(segment);
-      if (inOrder && segment > turn && pool.free < slabsForArrivals && inMemory.delete(segment)) {
+      if (
+        into.readInto &&
+        inOrder &&
+        segment > turn &&
+        pool.free < slabsForArrivals &&
+        inMemory.delete(segment)
+      ) {
         slab.release();
       }
       changed.tell();
@@ -130,15 +144,15 @@ export function makeTransfer(options: TransferOptions): Transfer {
         inMemory.delete(segment);
         return slab;
       }
-      if (store && segments.isStored(segment)) return await readBack(store, segment);
+      if (store?.readInto && segments.isStored(segment)) return await readBack(store, segment);
       await changed.next(ended);
     }
   };
 
-  const readBack = async (from: OpenImage, segment: number): Promise<Slab> => {
+  const readBack = async (from: SegmentStore, segment: number): Promise<Slab> => {
     const slab = await pool.acquire(ended);
     try {
-      await from.readInto(segment * segmentBytes, slab.bytes.subarray(0, segments.lengthOf(segment)));
+      await from.readInto?.(segment * segmentBytes, slab.bytes.subarray(0, segments.lengthOf(segment)));
       return slab;
     } catch (error) {
       slab.release();
@@ -180,7 +194,7 @@ export function makeTransfer(options: TransferOptions): Transfer {
   };
 
   /** What an interrupted fetch left is worth what it is proved to be. */
-  const checkKept = async (check: PieceCheck, from: OpenImage) => {
+  const checkKept = async (check: PieceCheck, from: SegmentStore) => {
     for (const segment of kept) {
       if (!segments.isStored(segment)) continue;
       const slab = await readBack(from, segment);
@@ -214,7 +228,7 @@ export function makeTransfer(options: TransferOptions): Transfer {
     take: (taker) =>
       segments.take({
         ...taker,
-        limit: store ? Number.POSITIVE_INFINITY : turn + Math.max(1, pool.count - slabsForStealing),
+        limit: store?.readInto ? Number.POSITIVE_INFINITY : turn + Math.max(1, pool.count - slabsForStealing),
       }),
     deliver,
     storeIn(image) {
