@@ -10,6 +10,13 @@ export {
 export { type Decision, nextAfterFailure, type Situation } from './failure-policy.ts';
 export { fetchImage } from './fetch-image.ts';
 export { type ProbeOptions, probeImage } from './probe-image.ts';
+export {
+  makeRateLimiter,
+  type RateLimiter,
+  type RateLimiterOptions,
+  type TransferPriority,
+  type TransferRate,
+} from './rate-limit.ts';
 export { type CommitStep, type DirectorySinkOptions, directorySink } from './sink/directory-sink.ts';
 export { partialPath } from './sink/partial-name.ts';
 export { removeStalePartials } from './sink/stale-partials.ts';
