@@ -20,4 +20,5 @@ export {
 export { type CommitStep, type DirectorySinkOptions, directorySink } from './sink/directory-sink.ts';
 export { partialPath } from './sink/partial-name.ts';
 export { removeStalePartials } from './sink/stale-partials.ts';
+export { checkCaPem } from './source/trusted-certificates.ts';
 export * from './types.ts';

@@ -3,11 +3,12 @@ import { isIP } from 'node:net';
 import { buildConnector } from 'undici';
 import { FetchFault } from '../errors.ts';
 import type { AddressCheck } from './egress.ts';
+import { makeTrust } from './trusted-certificates.ts';
 
 export interface ConnectorOptions {
   readonly addresses: AddressCheck;
   readonly connectTimeoutMs: number;
-  /** Certificates to trust besides the system's, PEM. */
+  /** Certificates to trust besides the system's, PEM, as `checkCaPem` returns them: one that cannot be read is ignored. */
   readonly extraCa?: readonly string[];
   /** Resolves names; the system's resolver unless a test says otherwise. */
   readonly lookup?: typeof systemLookup;
@@ -21,12 +22,11 @@ export interface ConnectorOptions {
 export function makeGuardedConnector(options: ConnectorOptions): buildConnector.connector {
   const { addresses } = options;
   const resolve = options.lookup ?? systemLookup;
-  const connect = buildConnector({
+  const shared: buildConnector.BuildOptions = {
     timeout: options.connectTimeoutMs,
     allowH2: false,
     // explicit, since an environment variable could turn verification off for the whole process
     rejectUnauthorized: true,
-    ...(options.extraCa ? { ca: [...options.extraCa] } : {}),
     lookup: (hostname: string, lookupOptions: LookupOptions, callback: LookupCallback) => {
       resolve(hostname, { ...lookupOptions, all: true }, (error, found) => {
         if (error) return callback(error, []);
@@ -38,7 +38,15 @@ export function makeGuardedConnector(options: ConnectorOptions): buildConnector.
         return callback(null, first.address, first.family);
       });
     },
-  });
+  };
+  const connectPlain = buildConnector(shared);
+  let connectTls: buildConnector.connector | undefined;
+  const connectorFor = (protocol: string): buildConnector.connector => {
+    if (protocol !== 'https:') return connectPlain;
+    // at the first https connection: a client that makes none need not read the host's certificates
+    connectTls ??= buildConnector({ ...shared, secureContext: makeTrust(options.extraCa ?? []) });
+    return connectTls;
+  };
   return (target, callback) => {
     const literal = target.hostname.replace(/^\[|\]$/g, '');
     // the port is empty when it is the scheme's own
@@ -48,7 +56,7 @@ export function makeGuardedConnector(options: ConnectorOptions): buildConnector.
       callback(new FetchFault('EGRESS_REFUSED', refusal), null);
       return;
     }
-    connect(target, callback);
+    connectorFor(target.protocol)(target, callback);
   };
 }
 
