@@ -1,7 +1,12 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeError } from '@millrace/core';
-import { corePackages, demoPackages, ensurePackages } from '../../apps/standalone/src/system-packages.ts';
+import {
+  corePackages,
+  demoPackages,
+  ensurePackages,
+  testPackages,
+} from '../../apps/standalone/src/system-packages.ts';
 import { buildTinyTemplate } from '../../apps/standalone/src/tiny-template/build-tiny-template.ts';
 
 /**
@@ -17,7 +22,7 @@ const proxies = Object.fromEntries(
 
 try {
   const installed = await ensurePackages({
-    wanted: { ...corePackages, ...demoPackages },
+    wanted: { ...corePackages, ...demoPackages, ...testPackages },
     install: true,
     environment: proxies,
     note: (text) => console.log(`· system packages: ${text}`),

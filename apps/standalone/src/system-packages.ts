@@ -15,6 +15,7 @@ export const corePackages = {
   'xz-utils': 'unpacks .xz images',
   bzip2: 'bzip2 archives of which only the beginning is read',
   lbzip2: 'unpacks .bz2 images on all cores',
+  'libnfs-utils': 'reads images from NFS servers without mounting them',
 } as const;
 
 /** What the demo's tiny template is built with. */
@@ -25,6 +26,13 @@ export const demoPackages = {
   'syslinux-common': 'boots it',
   mtools: 'fills its disk without mounting it',
   dosfstools: 'formats its disk',
+} as const;
+
+/** What only tests need. */
+export const testPackages = {
+  'nfs-ganesha': 'the NFS server that images are fetched from',
+  'nfs-ganesha-vfs': 'lets it export directories',
+  rpcbind: 'tells clients of NFS version 3 its ports',
 } as const;
 
 export interface PackageOptions {

@@ -43,8 +43,8 @@ export const fetchErrors = {
   },
   SCHEME_REFUSED: {
     outcome: 'policy',
-    summary: 'the URL is neither http nor https',
-    nextStep: 'publish the image at an http or https URL',
+    summary: 'the scheme of the URL is not one that images are fetched by',
+    nextStep: 'publish the image at an http, https, nfs or s3 URL',
   },
   EGRESS_REFUSED: {
     outcome: 'policy',
@@ -317,6 +317,37 @@ export const fetchErrors = {
     summary: 'no checksum could be taken from the list of checksums',
     nextStep:
       'correct the URL of the list as the message says, or give the checksum itself as {ALGORITHM}hex',
+  },
+  SOURCE_URL_INVALID: {
+    outcome: 'next-source',
+    summary: 'the URL of the source cannot be used',
+    nextStep: 'correct the URL as the message says',
+  },
+  SOURCE_NOT_FOUND: {
+    outcome: 'next-source',
+    summary: 'the server does not have the file',
+    nextStep: 'check the URL: the export, the directories below it and the name of the file',
+  },
+  SOURCE_DENIED: {
+    outcome: 'next-source',
+    summary: 'the server denies access to the file',
+    nextStep:
+      'export the directory to the fetching host, and make the file readable for everybody: nobody asks for it',
+  },
+  SOURCE_UNEXPECTED: {
+    outcome: 'next-source',
+    summary: 'the server cannot be asked for the file, or its answer cannot be used',
+    nextStep: 'check that the service of the URL runs there and speaks the version asked for',
+  },
+  SOURCE_TOOL_MISSING: {
+    outcome: 'next-source',
+    summary: 'the program that reads this kind of source is not installed on this host',
+    nextStep: 'install libnfs-utils on the host',
+  },
+  S3_ACCESS_MISSING: {
+    outcome: 'next-source',
+    summary: 'an s3 URL without an endpoint and keys to reach it',
+    nextStep: 'give s3.endpoint, s3.accesskey and s3.secretkey with the image, or use a presigned https URL',
   },
 } as const satisfies Record<string, FetchErrorRow>;
 

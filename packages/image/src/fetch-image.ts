@@ -5,7 +5,7 @@ import { type Journal, makeJournal } from './journal.ts';
 import { directPlan, type FetchPlan, metalinkPlan } from './plan.ts';
 import { checkRequest } from './request.ts';
 import { runRound } from './round/round.ts';
-import { type HttpClient, makeHttpClient } from './source/http-source.ts';
+import { makeSourceClient, type SourceClient } from './source/source-client.ts';
 import type { EngineOptions, FetchedImage, ImageRequest, ImageSink } from './types.ts';
 
 const defaultMaxSources = 4;
@@ -13,7 +13,7 @@ const defaultMaxSources = 4;
 interface FetchDeps {
   readonly request: ImageRequest;
   readonly sink: ImageSink;
-  readonly client: HttpClient;
+  readonly client: SourceClient;
   readonly journal: Journal;
   readonly options: EngineOptions;
 }
@@ -33,11 +33,7 @@ export async function fetchImage(
   try {
     options.signal.throwIfAborted();
     checkRequest(request);
-    await using client = makeHttpClient({
-      egress: request.egress,
-      ...request.limits,
-      ...(request.extraCa ? { extraCa: request.extraCa } : {}),
-    });
+    await using client = makeSourceClient(request);
     return await fetchByPlan({ request, sink, client, journal, options });
   } catch (error) {
     throw asFailure(error, journal, options.signal);

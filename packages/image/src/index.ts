@@ -12,8 +12,16 @@ export { fetchImage } from './fetch-image.ts';
 export { type ChecksumRequest, type FoundChecksum, findChecksum } from './find-checksum.ts';
 export { makeSlabMemories, type SlabMemories } from './memory/slab-pool.ts';
 export { type ProbeOptions, probeImage } from './probe-image.ts';
+export {
+  makeRateLimiter,
+  type RateLimiter,
+  type RateLimiterOptions,
+  type TransferPriority,
+  type TransferRate,
+} from './rate-limit.ts';
 export { type CommitStep, type DirectorySinkOptions, directorySink } from './sink/directory-sink.ts';
 export { partialPath } from './sink/partial-name.ts';
 export { makeSpaceLedger, type SpaceLedger } from './sink/space.ts';
 export { removeStalePartials, type StalePartialOptions } from './sink/stale-partials.ts';
+export { checkCaPem } from './source/trusted-certificates.ts';
 export * from './types.ts';

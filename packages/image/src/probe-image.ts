@@ -5,10 +5,10 @@ import { decoders } from './decode/decoder.ts';
 import { FetchFault, fetchErrors } from './errors.ts';
 import { type HeadFindings, headBytes, inspectHead } from './inspect/inspect-image.ts';
 import { directPlan, type FetchPlan, metalinkPlan, type PlannedSource } from './plan.ts';
-import { checkRequest, headersFor } from './request.ts';
+import { checkRequest } from './request.ts';
 import { checkAnnouncedLength } from './round/lengths.ts';
-import { type HttpClient, makeHttpClient } from './source/http-source.ts';
 import { peekBody, readWithin } from './source/peek.ts';
+import { makeSourceClient, type SourceClient } from './source/source-client.ts';
 import type { Compression, EngineOptions, ImageProbe, ImageRequest, SourceProbe } from './types.ts';
 
 export interface ProbeOptions extends EngineOptions {
@@ -22,7 +22,7 @@ const longerHeadBytes = 1024 * 1024;
 
 interface ProbeDeps {
   readonly request: ImageRequest;
-  readonly client: HttpClient;
+  readonly client: SourceClient;
   readonly signal: AbortSignal;
 }
 
@@ -40,7 +40,7 @@ export async function probeImage(request: ImageRequest, options: ProbeOptions): 
     () => deadline.abort(new FetchFault('PROBE_TIMEOUT', `${deadlineMs / 1000} s`)),
     deadlineMs,
   );
-  await using client = makeHttpClient({ egress: request.egress, ...request.limits });
+  await using client = makeSourceClient(request);
   try {
     const signal = AbortSignal.any([options.signal, deadline.signal]);
     return await probeByPlan({ request, client, signal });
@@ -113,9 +113,7 @@ async function judge(
   firstBytes: number,
 ): Promise<Judged | { readonly metalink: Buffer }> {
   const { request, client, signal } = deps;
-  const headers = headersFor(source.url, request);
   const opened = await client.open(source.url, {
-    headers,
     range: { first: 0, last: firstBytes - 1 },
     signal,
   });
@@ -186,13 +184,13 @@ async function inspectFirst(
 
 /** The range that was asked for may hold a part of the metalink only. */
 async function wholeMetalink(
-  { request, client, signal }: ProbeDeps,
+  { client, signal }: ProbeDeps,
   source: PlannedSource,
   head: Buffer,
   opened: { readonly totalBytes: number | undefined },
 ): Promise<Buffer> {
   if (opened.totalBytes !== undefined && head.length >= opened.totalBytes) return head;
-  const again = await client.open(source.url, { headers: headersFor(source.url, request), signal });
+  const again = await client.open(source.url, { signal });
   try {
     const text = await readWithin(await peekBody(again.body, 1), metalinkLimitBytes);
     if (text === undefined)

@@ -2,7 +2,6 @@ import { looksLikeMetalink, metalinkLimitBytes } from '@millrace/metalink';
 import { detectCompression } from '../decode/compression.ts';
 import { FetchFault } from '../errors.ts';
 import { type HeadFindings, headBytes, inspectHead } from '../inspect/inspect-image.ts';
-import { headersFor } from '../request.ts';
 import type { OpenedSource } from '../source/http-source.ts';
 import { peekBody, readWithin } from '../source/peek.ts';
 import type { Compression } from '../types.ts';
@@ -97,14 +96,9 @@ async function look(deps: RoundDeps, trying: Trying): Promise<Beginning | { read
   }
 }
 
-function open(
-  { request, client, options }: RoundDeps,
-  { spot }: Trying,
-  whole: boolean,
-): Promise<OpenedSource> {
+function open({ client, options }: RoundDeps, { spot }: Trying, whole: boolean): Promise<OpenedSource> {
   const { url } = spot.source;
   return client.open(url, {
-    headers: headersFor(url, request),
     ...(whole ? {} : { range: { first: 0, last: usualSegmentBytes - 1 } }),
     signal: options.signal,
   });

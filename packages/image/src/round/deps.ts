@@ -3,14 +3,14 @@ import type { FetchFault } from '../errors.ts';
 import type { Situation } from '../failure-policy.ts';
 import type { AttemptRecord, Journal } from '../journal.ts';
 import type { FetchPlan } from '../plan.ts';
-import type { HttpClient } from '../source/http-source.ts';
+import type { SourceClient } from '../source/source-client.ts';
 import type { EngineOptions, ImageRequest, ImageSink } from '../types.ts';
 
 /** What one round, from the first source to the commit, works with. */
 export interface RoundDeps {
   readonly request: ImageRequest;
   readonly sink: ImageSink;
-  readonly client: HttpClient;
+  readonly client: SourceClient;
   readonly journal: Journal;
   readonly options: EngineOptions;
   readonly plan: FetchPlan;

@@ -1,7 +1,6 @@
 import { FetchFault } from '../errors.ts';
 import { judgeQcow2Header } from '../inspect/qcow2-header.ts';
 import { type ClusterMap, readClusterMap } from '../map/cluster-map.ts';
-import { headersFor } from '../request.ts';
 import { peekBody, readWithin } from '../source/peek.ts';
 import { checkSame } from '../transfer/range-lanes.ts';
 import type { Beginning } from './begin.ts';
@@ -24,14 +23,13 @@ export async function mapAhead(deps: RoundDeps, beginning: Beginning): Promise<C
 }
 
 async function readPart(
-  { client, request, plan, options }: RoundDeps,
+  { client, plan, options }: RoundDeps,
   { trying, totalBytes, opened }: Beginning & { readonly totalBytes: number },
   position: number,
   length: number,
 ): Promise<Buffer> {
   const { url } = trying.spot.source;
   const part = await client.open(url, {
-    headers: headersFor(url, request),
     range: { first: position, last: position + length - 1 },
     signal: options.signal,
   });

@@ -3,7 +3,6 @@ import type { Spot } from '../course.ts';
 import { FetchFault } from '../errors.ts';
 import type { Decision } from '../failure-policy.ts';
 import type { FetchPlan } from '../plan.ts';
-import { headersFor } from '../request.ts';
 import type { OpenedSource } from '../source/http-source.ts';
 import type { Hop } from '../source/redirect.ts';
 import { checkSame, type FirstAnswer, runRangeLanes } from '../transfer/range-lanes.ts';
@@ -196,9 +195,8 @@ async function useOnce(
     totalBytes,
     requiredValidator: plan.expectedDigest ? undefined : options.beginning.opened.validator,
   };
-  const headers = headersFor(trying.spot.source.url, request);
   const open = (range: { first: number; last: number }, openSignal: AbortSignal) =>
-    deps.client.open(trying.spot.source.url, { headers, range, signal: openSignal });
+    deps.client.open(trying.spot.source.url, { range, signal: openSignal });
   const answer = beginning
     ? firstAnswer(options, trying, beginning)
     : await openNext({ ...options, open, known }, trying);

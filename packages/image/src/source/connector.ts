@@ -1,14 +1,18 @@
 import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns';
 import { isIP } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import { buildConnector } from 'undici';
 import { FetchFault } from '../errors.ts';
 import type { AddressCheck } from './egress.ts';
+import { makeTrust } from './trusted-certificates.ts';
 
 export interface ConnectorOptions {
   readonly addresses: AddressCheck;
   readonly connectTimeoutMs: number;
-  /** Certificates to trust besides the system's, PEM. */
+  /** Certificates to trust besides the system's, PEM, as `checkCaPem` returns them: one that cannot be read is ignored. */
   readonly extraCa?: readonly string[];
+  /** The same as a context that has been made already, with the system's. */
+  readonly trust?: () => SecureContext;
   /** Resolves names; the system's resolver unless a test says otherwise. */
   readonly lookup?: typeof systemLookup;
 }
@@ -19,11 +23,19 @@ export interface ConnectorOptions {
  * the check and the connection gains nothing.
  */
 export function makeGuardedConnector(options: ConnectorOptions): buildConnector.connector {
-  const connect = buildConnector({
+  const shared: buildConnector.BuildOptions = {
     timeout: options.connectTimeoutMs,
     allowH2: false,
     ...guardedOptions(options),
-  });
+  };
+  const connectPlain = buildConnector(shared);
+  let connectTls: buildConnector.connector | undefined;
+  const connectorFor = (protocol: string): buildConnector.connector => {
+    if (protocol !== 'https:') return connectPlain;
+    // at the first https connection: a client that makes none need not read the host's certificates
+    connectTls ??= buildConnector({ ...shared, secureContext: trustOf(options) });
+    return connectTls;
+  };
   return (target, callback) => {
     try {
       // the port is empty when it is the scheme's own
@@ -32,8 +44,13 @@ export function makeGuardedConnector(options: ConnectorOptions): buildConnector.
       callback(error instanceof Error ? error : new Error(String(error)), null);
       return;
     }
-    connect(target, callback);
+    connectorFor(target.protocol)(target, callback);
   };
+}
+
+/** The certificates that https servers must be signed by. */
+export function trustOf({ trust, extraCa }: ConnectorOptions): SecureContext {
+  return trust ? trust() : makeTrust(extraCa ?? []);
 }
 
 /** @throws FetchFault `EGRESS_REFUSED` for a port, or a literal address, that may not be connected to. */
@@ -50,7 +67,6 @@ export function guardedOptions(options: ConnectorOptions) {
   return {
     // explicit, since an environment variable could turn verification off for the whole process
     rejectUnauthorized: true,
-    ...(options.extraCa ? { ca: [...options.extraCa] } : {}),
     lookup: (hostname: string, lookupOptions: LookupOptions, callback: LookupCallback) => {
       resolve(hostname, { ...lookupOptions, all: true }, (error, found) => {
         if (error) return callback(error, []);

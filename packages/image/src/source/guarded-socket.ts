@@ -1,6 +1,6 @@
 import { connect as connectPlain, isIP, type NetConnectOpts, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { type ConnectorOptions, checkTarget, guardedOptions } from './connector.ts';
+import { type ConnectorOptions, checkTarget, guardedOptions, trustOf } from './connector.ts';
 import type { OnRead } from './range-connection.ts';
 
 /**
@@ -24,6 +24,7 @@ export function openGuardedSocket(url: URL, options: ConnectorOptions, onread: O
   if (!secure) return connectPlain(common as NetConnectOpts);
   const secured: ConnectionOptions = {
     ...common,
+    secureContext: trustOf(options),
     ALPNProtocols: ['http/1.1'],
     ...(isIP(host) ? {} : { servername: host }),
   };

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { SecureContext } from 'node:tls';
 import { redactUrl } from '@millrace/core';
 import { Agent, type Dispatcher, request } from 'undici';
 import { FetchFault } from '../errors.ts';
@@ -15,6 +16,7 @@ import {
   type RangeConnectionOptions,
 } from './range-connection.ts';
 import { firstHop, type Hop, nextHop } from './redirect.ts';
+import { makeTrust } from './trusted-certificates.ts';
 import { type ContentRange, parseContentRange, strongValidator } from './validator.ts';
 
 /** A source that answered and is ready to send. Its body must be consumed or `close` called. */
@@ -64,10 +66,14 @@ export interface HttpClientOptions {
 
 /** Opens http and https URLs under an egress policy that holds for every connection, redirects included. */
 export function makeHttpClient(options: HttpClientOptions): HttpClient {
+  let trust: SecureContext | undefined;
   const connector: ConnectorOptions = {
+    trust: () => {
+      trust ??= makeTrust(options.extraCa ?? []);
+      return trust;
+    },
     addresses: makeAddressCheck(options.egress),
     connectTimeoutMs: options.connectTimeoutMs,
-    ...(options.extraCa ? { extraCa: options.extraCa } : {}),
     ...(options.lookup ? { lookup: options.lookup } : {}),
   };
   const dispatcher = new Agent({

@@ -1,14 +1,15 @@
 import { sleep } from '@millrace/core';
 import { FetchFault } from '../errors.ts';
-import type { HttpClient, OpenedSource } from '../source/http-source.ts';
+import type { OpenedSource } from '../source/http-source.ts';
 import { ConnectionEnded, OpenAnew, type RangeConnection } from '../source/range-connection.ts';
 import type { Hop } from '../source/redirect.ts';
+import type { SourceClient } from '../source/source-client.ts';
 import type { Assignment } from './segments.ts';
 import type { Transfer } from './transfer.ts';
 
 export interface RangeLanesOptions {
   readonly transfer: Transfer;
-  readonly client: HttpClient;
+  readonly client: Pick<SourceClient, 'connect'>;
   readonly source: number;
   readonly totalBytes: number;
   /** `undefined`: a digest decides in the end what the bytes are worth. */
