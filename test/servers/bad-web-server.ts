@@ -10,7 +10,7 @@ import type { FaultCall } from './faults/fault.ts';
 import { faultOf, needsFile } from './faults.ts';
 import { newRecord, type OpenRecord, type RequestRecord, sumOfBytes } from './request-record.ts';
 import { answerStatus } from './send-file.ts';
-import { type ServedFile, servedBuffer, servedFromDirectory } from './served-files.ts';
+import { type ServedFile, servedBuffer, servedFromDirectory, withValidators } from './served-files.ts';
 import { makeThrottle, type Throttle } from './throttle.ts';
 
 export { basicCredentials, faults } from './faults.ts';
@@ -18,7 +18,8 @@ export { type RequestRecord, repeatedBytes } from './request-record.ts';
 
 /**
  * A web server that misbehaves on request: `/FAULT/NAME` serves the file NAME with the fault of that name (the tables are
- * in `faults/`; `/ok/NAME` is correct). `GET /_requests` answers what was asked so far.
+ * in `faults/`; `/ok/NAME` is correct). With every fault the query may say what kind of server it is besides:
+ * `validator=none|weak|date|now`, `ranges=no`, `rate=BYTES_PER_SECOND`. `GET /_requests` answers what was asked so far.
  */
 export interface BadWebServerOptions {
   readonly files?: Readonly<Record<string, Uint8Array>>;
@@ -188,7 +189,12 @@ async function misbehave(state: ServerState, exchange: Exchange): Promise<void> 
     response.writeHead(404).end(found ? `no file ${name}\n` : `no fault ${segment}\n`);
     return;
   }
-  await found.fault({ ...exchange, file, url, name, number: found.number });
+  const { searchParams } = url;
+  if (searchParams.get('ranges') === 'no') delete request.headers.range;
+  const rate = searchParams.get('rate');
+  const throttles = rate === null ? exchange.throttles : [...exchange.throttles, makeThrottle(Number(rate))];
+  const served = withValidators(file, searchParams.get('validator'));
+  await found.fault({ ...exchange, throttles, file: served, url, name, number: found.number });
 }
 
 /**

@@ -62,7 +62,9 @@ const answersInTurn: readonly (readonly [fault: string, statuses: readonly numbe
   ['busy-every-other', [206, 503, 206], false],
   ['presigned', [206, 403, 403], false],
   ['etag-each', [206, 200, 200], false],
-  ['weak-etag', [206, 200, 200], false],
+  ['ok?validator=weak', [206, 200, 200], false],
+  ['ok?validator=none', [206, 206, 206], false],
+  ['ok?ranges=no', [200, 200, 200], false],
   ['changes-after-1', [206, 200, 200], true],
   ['changes-unhonoured-after-1', [206, 206, 206], true],
   ['changes-silently-after-1', [206, 206, 206], true],
@@ -106,7 +108,7 @@ test('redirect-each goes round its targets', async () => {
 /** What is seen on the wire by a client that asks for bytes 0 to 9, on a connection of its own. */
 const onTheWire: readonly (readonly [fault: string, pattern: RegExp])[] = [
   ['http-1.0', /^HTTP\/1\.0 206 [\s\S]*\r\n\r\n0123456789$/],
-  ['odd-headers', /CONTENT-RANGE:Bytes 0-9\/10000\r\ncOnTeNt-LeNgTh: {2}\t 10 {2}\r\n/],
+  ['odd-headers', /CONTENT-RANGE:Bytes 0-9\/10000\r\ncOnTeNt-LeNgTh: {2}\t 10\r\n/],
   ['range-until-close', /^(?![\s\S]*content-length)[\s\S]*\r\n\r\n0123456789$/i],
   ['length-twice', /content-length: 10\r\n[\s\S]*Content-Length: 5\r\n/],
   ['length-negative', /content-length: -5\r\n/],
@@ -130,7 +132,8 @@ for (const [fault, pattern] of onTheWire) {
 /** The same where the connection stays open. */
 const onAnOpenConnection: readonly (readonly [fault: string, end: string, pattern: RegExp])[] = [
   ['early-hints', '456789', /^HTTP\/1\.1 103 [\s\S]*HTTP\/1\.1 206 /],
-  ['continue-unasked', '456789', /^HTTP\/1\.1 100 [\s\S]*HTTP\/1\.1 102 [\s\S]*HTTP\/1\.1 206 /],
+  ['processing', '456789', /^HTTP\/1\.1 102 [\s\S]*HTTP\/1\.1 206 /],
+  ['continue-unasked', '456789', /^HTTP\/1\.1 100 [\s\S]*HTTP\/1\.1 206 /],
   ['length-too-small', '456789', /content-length: 0\r\n/],
   ['length-too-large', '456789', /content-length: 20\r\n/],
   ['unsolicited-bytes', 'more: ', /0123456789and what is more: $/],

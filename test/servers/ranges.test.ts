@@ -4,7 +4,7 @@ import { partFor } from './ranges.ts';
 import { servedBuffer } from './served-files.ts';
 
 const file = servedBuffer(Buffer.alloc(100, 'x'));
-const { etag, lastModified } = file;
+const { etag = '', lastModified = '' } = file;
 const part = (headers: Record<string, string>, validators = file) => partFor(headers, file, validators);
 const whole = { status: 200, start: 0, end: 100 };
 

@@ -6,8 +6,8 @@ import { join, normalize } from 'node:path';
 export interface ServedFile {
   readonly sizeBytes: number;
   /** A strong one, with its quotes. */
-  readonly etag: string;
-  readonly lastModified: string;
+  readonly etag: string | undefined;
+  readonly lastModified: string | undefined;
   /** Bytes from `start` up to, not including, `end`. The chunks are the caller's to change. */
   read(start: number, end: number): AsyncIterable<Buffer>;
 }
@@ -53,6 +53,24 @@ export async function servedFromDirectory(directory: string, name: string): Prom
   };
 }
 
+/** The file without some of its validators, by what `?validator=` says. */
+export function withValidators(file: ServedFile, which: string | null): ServedFile {
+  const { etag, lastModified } = file;
+  switch (which) {
+    case 'none':
+      return { ...file, etag: undefined, lastModified: undefined };
+    case 'weak':
+      return { ...file, etag: `W/${etag}`, lastModified: undefined };
+    case 'date':
+      return { ...file, etag: undefined, lastModified };
+    // within the last second: not a strong validator (RFC 9110 §8.8.2.2)
+    case 'now':
+      return { ...file, etag: undefined, lastModified: new Date().toUTCString() };
+    default:
+      return file;
+  }
+}
+
 /** What `/other-file/` and the changing files send in the place of a byte. */
 export function otherByte(byte: number): number {
   return byte ^ 0x55;
@@ -62,8 +80,8 @@ export function otherByte(byte: number): number {
 export function otherFile(file: ServedFile): ServedFile {
   return {
     sizeBytes: file.sizeBytes,
-    etag: file.etag.replace(/^"/, '"other-'),
-    lastModified: 'Thu, 02 Jan 2025 00:00:00 GMT',
+    etag: file.etag?.replace('"', '"other-'),
+    lastModified: file.lastModified && 'Thu, 02 Jan 2025 00:00:00 GMT',
     async *read(start, end) {
       for await (const chunk of file.read(start, end)) {
         for (let at = 0; at < chunk.length; at++) chunk[at] = otherByte(chunk[at]!);

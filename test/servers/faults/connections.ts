@@ -53,9 +53,10 @@ export const connectionFaults: FaultTable = {
   'no-keep-alive': tweaked({ headers: { connection: 'close' } }),
   /** One answer per connection, and does not say so. */
   'drops-keep-alive': tweaked({ afterEnd: 'drop' }),
-  slow: tweaked((call) => ({ bytesPerSecond: parameter(call, 'rate', 100_000) })),
+  /** By `?rate=`, or this. */
+  slow: tweaked((call) => (call.url.searchParams.has('rate') ? {} : { bytesPerSecond: 100_000 })),
   /** Just enough to look alive. */
-  trickle: tweaked((call) => ({ bytesPerSecond: parameter(call, 'rate', 200) })),
+  trickle: tweaked({ bytesPerSecond: 200 }),
   /** The head comes letter by letter, `?ms=` each. */
   'slow-head': tweaked((call) => ({
     async *rawHead(head) {

@@ -46,10 +46,10 @@ export const framingFaults: FaultTable = {
     rawHead: (head) => [head],
     bodyEnd: Math.floor(call.file.sizeBytes / 2),
   })),
-  /** Legal: names and units in any case, and spaces around values. */
+  /** Legal: names and units in any case, and spaces before values. */
   'odd-headers': raw((head) => [
     head
-      .replace(/content-length: (\d+)/i, 'cOnTeNt-LeNgTh:  \t $1  ')
+      .replace(/content-length: (\d+)/i, 'cOnTeNt-LeNgTh:  \t $1')
       .replace(/content-range: bytes/i, 'CONTENT-RANGE:Bytes')
       .replace(/accept-ranges: bytes/i, 'accept-RANGES:BYTES')
       .replace(/etag: /i, 'EtAg:'),
@@ -59,9 +59,12 @@ export const framingFaults: FaultTable = {
     call.response.writeEarlyHints({ link: '</style.css>; rel=preload; as=style' });
     return sendFile(call);
   },
+  processing: (call) => {
+    call.response.writeProcessing();
+    return sendFile(call);
+  },
   'continue-unasked': (call) => {
     call.response.writeContinue();
-    call.response.writeProcessing();
     return sendFile(call);
   },
   'header-flood': withLines(...Array<string>(100).fill(floodLine)),
