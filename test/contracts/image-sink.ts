@@ -23,7 +23,8 @@ export function imageSinkContract(name: string, makeTarget: () => Promise<SinkTa
   test(`${name}: an image is invisible until its commit and whole after it`, async () => {
     await using target = await makeTarget();
     const image = await target.sink.open(signal);
-    for (let at = 0; at < content.length; at += 70_000) await image.write(content.subarray(at, at + 70_000));
+    for (let at = 0; at < content.length; at += 70_000)
+      await image.write(at, content.subarray(at, at + 70_000));
     assert.equal(image.sizeBytes, content.length);
     assert.equal(await target.visible(), undefined);
     await image.commit(content.length);
@@ -34,7 +35,7 @@ export function imageSinkContract(name: string, makeTarget: () => Promise<SinkTa
   test(`${name}: what was written can be read back before the commit, at any position`, async () => {
     await using target = await makeTarget();
     const image = await target.sink.open(signal);
-    await image.write(content);
+    await image.write(0, content);
     assert.deepEqual(await image.read(0, 100), content.subarray(0, 100));
     assert.deepEqual(await image.read(123_456, 70_000), content.subarray(123_456, 193_456));
     assert.deepEqual(await image.read(content.length - 10, 100), content.subarray(-10));
@@ -45,7 +46,7 @@ export function imageSinkContract(name: string, makeTarget: () => Promise<SinkTa
   test(`${name}: an abort removes every trace and may be repeated`, async () => {
     await using target = await makeTarget();
     const image = await target.sink.open(signal);
-    await image.write(content);
+    await image.write(0, content);
     await image.abort();
     await image.abort();
     assert.deepEqual(await target.traces(), []);
@@ -54,7 +55,7 @@ export function imageSinkContract(name: string, makeTarget: () => Promise<SinkTa
   test(`${name}: an abort after the commit does nothing`, async () => {
     await using target = await makeTarget();
     const image = await target.sink.open(signal);
-    await image.write(content);
+    await image.write(0, content);
     await image.commit(content.length);
     await image.abort();
     assert.deepEqual(await target.visible(), content);
@@ -64,7 +65,7 @@ export function imageSinkContract(name: string, makeTarget: () => Promise<SinkTa
     for (const wrong of [content.length - 1, content.length + 1, 0]) {
       await using target = await makeTarget();
       const image = await target.sink.open(signal);
-      await image.write(content);
+      await image.write(0, content);
       await assert.rejects(
         image.commit(wrong),
         (error) => error instanceof MillraceError && error.code === 'COMMIT_SIZE_WRONG',
@@ -78,14 +79,14 @@ export function imageSinkContract(name: string, makeTarget: () => Promise<SinkTa
   test(`${name}: opening again discards what an earlier attempt wrote`, async () => {
     await using target = await makeTarget();
     const first = await target.sink.open(signal);
-    await first.write(content);
+    await first.write(0, content);
     await first.abort();
     // and once more without an abort, as after a crash
     const forgotten = await target.sink.open(signal);
-    await forgotten.write(content);
+    await forgotten.write(0, content);
     const second = await target.sink.open(signal);
     assert.equal(second.sizeBytes, 0);
-    await second.write(content.subarray(0, 10));
+    await second.write(0, content.subarray(0, 10));
     // whoever comes late to tidy up must not tidy away what belongs to another
     await forgotten.abort();
     await second.commit(10);
@@ -98,7 +99,7 @@ export function imageSinkContract(name: string, makeTarget: () => Promise<SinkTa
     const old = Buffer.from('old');
     await target.occupy(old);
     const image = await target.sink.open(signal);
-    await image.write(content);
+    await image.write(0, content);
     assert.deepEqual(await target.visible(), old);
     await image.commit(content.length);
     assert.deepEqual(await target.visible(), content);
@@ -126,10 +127,10 @@ export function imageSinkContract(name: string, makeTarget: () => Promise<SinkTa
     await using target = await makeTarget();
     const aborted = await target.sink.open(signal);
     await aborted.abort();
-    await assert.rejects(aborted.write(content));
+    await assert.rejects(aborted.write(0, content));
     await assert.rejects(aborted.commit(0));
     const committed = await target.sink.open(signal);
     await committed.commit(0);
-    await assert.rejects(committed.write(content));
+    await assert.rejects(committed.write(0, content));
   });
 }

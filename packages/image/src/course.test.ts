@@ -8,9 +8,11 @@ import type { FetchPlan } from './plan.ts';
 function planOf(...names: string[]): FetchPlan {
   return {
     metalink: true,
-    sources: names.map((name) => ({ url: `http://${name}/x` })),
+    sources: names.map((name, index) => ({ url: `http://${name}/x`, rank: index + 1 })),
     expectedDigest: { algorithm: 'SHA-256', hex: '0'.repeat(64) },
     expectedBytes: undefined,
+    pieces: undefined,
+    piecesSuffice: false,
     warnings: [],
   };
 }
@@ -23,11 +25,14 @@ function play(
   const met: string[] = [];
   for (const entry of codes) {
     const [code, bytes] = typeof entry === 'string' ? [entry, 0] : entry;
-    const { source, checksumAttempt, tryNumber } = course.spot();
+    const [spot] = course.startable(new Set());
+    assert.ok(spot);
+    const { source, checksumAttempt, tryNumber } = spot;
     met.push(`${new URL(source.url).hostname}/${checksumAttempt}/${tryNumber}`);
-    const decision = course.afterFailure({
+    const decision = course.afterFailure(spot, {
       fault: new FetchFault(code, ''),
       bytes,
+      resumes: false,
       digest: 'not-verified',
       random: 0,
     });
@@ -37,7 +42,7 @@ function play(
 }
 
 test('wrong bytes lead to the next source and come round to the first one last', () => {
-  const course = makeCourse(planOf('a', 'b'), 4);
+  const course = makeCourse(planOf('a', 'b'), { checksumAttempts: 4, maxSources: 4 });
   const { met, end } = play(course, [
     'DIGEST_MISMATCH',
     'DIGEST_MISMATCH',
@@ -50,7 +55,7 @@ test('wrong bytes lead to the next source and come round to the first one last',
 });
 
 test('a source that was given up is not asked again, in no later checksum attempt either', () => {
-  const course = makeCourse(planOf('a', 'b', 'c'), 3);
+  const course = makeCourse(planOf('a', 'b', 'c'), { checksumAttempts: 3, maxSources: 4 });
   const { met, end } = play(course, [
     'HTTP_NOT_FOUND',
     'DIGEST_MISMATCH',
@@ -66,31 +71,31 @@ test('a source that was given up is not asked again, in no later checksum attemp
 });
 
 test('tries that get further renew the budget, within a bound', () => {
-  const course = makeCourse(planOf('a'), 3);
+  const course = makeCourse(planOf('a'), { checksumAttempts: 3, maxSources: 4 });
   const reset = (mib: number): [FetchErrorCode, number] => ['CONNECTION_RESET', mib * 1024 * 1024];
   assert.equal(play(course, [reset(1), reset(2), reset(3), reset(4), reset(5), reset(6)]).met.length, 5);
-  const stuck = makeCourse(planOf('a'), 3);
+  const stuck = makeCourse(planOf('a'), { checksumAttempts: 3, maxSources: 4 });
   assert.equal(play(stuck, [reset(1), reset(1.1), reset(1.2), reset(1.3)]).met.length, 3);
 });
 
 test('a refusal is the verdict whatever failed after it', () => {
-  const course = makeCourse(planOf('a', 'b'), 3);
+  const course = makeCourse(planOf('a', 'b'), { checksumAttempts: 3, maxSources: 4 });
   const { end } = play(course, ['IMAGE_BACKING_FILE', 'HTTP_NOT_FOUND']);
   assert.equal(end, 'stop');
   assert.equal(course.verdict().code, 'IMAGE_BACKING_FILE');
 });
 
 test('when every source is refused by the policy the verdict says so and stops', () => {
-  const course = makeCourse(planOf('a', 'b'), 3);
+  const course = makeCourse(planOf('a', 'b'), { checksumAttempts: 3, maxSources: 4 });
   assert.equal(play(course, ['EGRESS_REFUSED', 'SCHEME_REFUSED']).end, 'stop');
   assert.equal(course.verdict().code, 'SCHEME_REFUSED');
-  const mixed = makeCourse(planOf('a', 'b'), 3);
+  const mixed = makeCourse(planOf('a', 'b'), { checksumAttempts: 3, maxSources: 4 });
   assert.equal(play(mixed, ['HTTP_NOT_FOUND', 'EGRESS_REFUSED']).end, 'next-host');
   assert.equal(mixed.verdict().code, 'ALL_SOURCES_FAILED');
 });
 
 test('the failure of a single source is told under its own code', () => {
-  const course = makeCourse(planOf('a'), 3);
+  const course = makeCourse(planOf('a'), { checksumAttempts: 3, maxSources: 4 });
   play(course, ['HTTP_NOT_FOUND']);
   assert.equal(course.verdict().code, 'HTTP_NOT_FOUND');
   assert.match(course.verdict().message, /^http:\/\/a\/x: /);
@@ -104,15 +109,18 @@ test('every course ends, within a bound set by sources, checksum attempts and tr
       fc.integer({ min: 1, max: 4 }),
       fc.infiniteStream(fc.tuple(codes, fc.nat())),
       (sources, checksumAttempts, failures) => {
-        const course = makeCourse(
-          planOf(...Array.from({ length: sources }, (_, i) => `s${i}`)),
+        const course = makeCourse(planOf(...Array.from({ length: sources }, (_, i) => `s${i}`)), {
           checksumAttempts,
-        );
+          maxSources: 4,
+        });
         const most = (sources + checksumAttempts) * 5;
         for (let step = 0; step < most; step++) {
           const [code, bytes] = failures.next().value;
           const fault = new FetchFault(code, '');
-          const { next } = course.afterFailure({ fault, bytes, digest: 'not-verified', random: 0 });
+          const [spot] = course.startable(new Set());
+          assert.ok(spot);
+          const failed = { fault, bytes, resumes: false, digest: 'not-verified', random: 0 } as const;
+          const { next } = course.afterFailure(spot, failed);
           if (next === 'next-host' || next === 'stop') {
             assert.ok(course.verdict().message.length > 0);
             return;

@@ -15,7 +15,9 @@ export interface Spot {
 /** What an attempt came to before it failed. */
 export interface FailedAttempt {
   readonly fault: FetchFault;
+  /** That the source has delivered so far, in this try or, where tries go on, in all of them. */
   readonly bytes: number;
+  readonly resumes: boolean;
   readonly digest: Situation['digest'];
   readonly random: number;
 }
@@ -28,9 +30,18 @@ export interface Verdict {
 }
 
 export interface Course {
-  spot(): Spot;
-  /** Decides what follows and moves there. */
-  afterFailure(failed: FailedAttempt): Decision;
+  /**
+   * The sources to be used now, beside those that are in use: those of the best rank that still has one. After wrong
+   * bytes that nobody can be blamed for, one at a time. The first of them is the one to begin with.
+   */
+  startable(inUse: ReadonlySet<number>): readonly Spot[];
+  /** Decides what follows for a source, and moves there. */
+  afterFailure(spot: Spot, failed: FailedAttempt): Decision;
+  /** The source sends the file only as a whole: it is used when it is the only one left, or the best. */
+  standBy(spot: Spot): void;
+  isStandingBy(spot: Spot): boolean;
+  /** Lets the sources of the next rank join. @returns false when there are none */
+  widen(): boolean;
   /** To be asked after a decision for `next-host` or `stop`. */
   verdict(): Verdict;
 }
@@ -38,46 +49,73 @@ export interface Course {
 /** How much further a try must get to count as progress: less is what happened to be in flight when it broke. */
 const progressBytes = 1024 * 1024;
 
+interface SourceState {
+  tries: number;
+  triesWithoutProgress: number;
+  furthestBytes: number;
+  standingBy: boolean;
+}
+
+export interface CourseOptions {
+  readonly checksumAttempts: number;
+  /** Sources used at the same time. */
+  readonly maxSources: number;
+}
+
 /**
  * The way through the sources of a plan. A source that was given up is not asked again in this fetch; wrong bytes do not
  * give a source up, but the next checksum attempt begins at the one after it and comes round to it last.
  */
-export function makeCourse(plan: FetchPlan, checksumAttempts: number): Course {
+export function makeCourse(plan: FetchPlan, { checksumAttempts, maxSources }: CourseOptions): Course {
+  const { sources } = plan;
   const givenUp = new Map<number, FetchFault>();
-  let index = 0;
+  const states = sources.map(
+    (): SourceState => ({ tries: 0, triesWithoutProgress: 0, furthestBytes: 0, standingBy: false }),
+  );
+  let first = 0;
+  let alone = false;
+  let extraRanks = 0;
   let checksumAttempt = 1;
-  let tries = 0;
-  let triesWithoutProgress = 0;
-  let furthestBytes = 0;
   let refusal: FetchFault | undefined;
   let lastFault: FetchFault | undefined;
 
-  const moveOn = () => {
-    index = indexAfter(index, plan.sources.length, givenUp);
-    tries = 0;
-    triesWithoutProgress = 0;
-    furthestBytes = 0;
-  };
-  const otherSources = () => plan.sources.filter((_, at) => at !== index && !givenUp.has(at)).length;
+  const inTurn = () => sources.map((_, step) => (first + step) % sources.length);
+  const left = () => inTurn().filter((index) => !givenUp.has(index));
+  const spotOf = (index: number): Spot => ({
+    source: sources[index]!,
+    rank: index + 1,
+    checksumAttempt,
+    tryNumber: states[index]!.tries + 1,
+  });
+  const stateOf = (spot: Spot) => states[spot.rank - 1]!;
 
   return {
-    spot: () => ({
-      source: plan.sources[index]!,
-      rank: index + 1,
-      checksumAttempt,
-      tryNumber: tries + 1,
-    }),
-    afterFailure({ fault, bytes, digest, random }) {
+    startable(inUse) {
+      const usable = left();
+      if (alone) return inUse.size > 0 ? [] : usable.slice(0, 1).map(spotOf);
+      const ranks = [...new Set(usable.map((index) => sources[index]!.rank))].sort((a, b) => a - b);
+      const allowed = new Set(ranks.slice(0, 1 + extraRanks));
+      return usable
+        .filter((index) => allowed.has(sources[index]!.rank) && !inUse.has(index))
+        .filter((index) => inUse.size === 0 || !states[index]!.standingBy)
+        .sort((a, b) => Number(states[a]!.standingBy) - Number(states[b]!.standingBy))
+        .slice(0, Math.max(0, maxSources - inUse.size))
+        .map(spotOf);
+    },
+    afterFailure(spot, { fault, bytes, resumes, digest, random }) {
+      const index = spot.rank - 1;
+      const state = stateOf(spot);
       lastFault = fault;
-      tries += 1;
-      const progressed = tries === 1 || bytes >= furthestBytes + progressBytes;
-      triesWithoutProgress = progressed ? 1 : triesWithoutProgress + 1;
-      furthestBytes = Math.max(furthestBytes, bytes);
+      state.tries += 1;
+      const progressed = state.tries === 1 || bytes >= state.furthestBytes + progressBytes;
+      state.triesWithoutProgress = progressed ? 1 : state.triesWithoutProgress + 1;
+      state.furthestBytes = Math.max(state.furthestBytes, bytes);
       const faults = [...givenUp.values(), fault];
       const decision = nextAfterFailure(fault.code, {
-        tries,
-        triesWithoutProgress,
-        otherSources: otherSources(),
+        tries: state.tries,
+        triesWithoutProgress: state.triesWithoutProgress,
+        resumes,
+        otherSources: left().filter((other) => other !== index).length,
         checksumAttempt,
         checksumAttempts,
         digest,
@@ -89,21 +127,24 @@ export function makeCourse(plan: FetchPlan, checksumAttempts: number): Course {
       if (fetchErrors[fault.code].outcome === 'refused') refusal ??= fault;
       if (decision.next === 'next-checksum-attempt') {
         checksumAttempt += 1;
-        moveOn();
-      } else if (decision.next !== 'same-source') {
-        givenUp.set(index, fault);
-        if (decision.next === 'next-source') moveOn();
-      }
+        alone = true;
+        first = (index + 1) % sources.length;
+        for (const one of states) Object.assign(one, { tries: 0, triesWithoutProgress: 0, furthestBytes: 0 });
+      } else if (decision.next !== 'same-source') givenUp.set(index, fault);
       return decision;
+    },
+    standBy(spot) {
+      stateOf(spot).standingBy = true;
+    },
+    isStandingBy: (spot) => stateOf(spot).standingBy,
+    widen() {
+      const usable = left();
+      if (alone || new Set(usable.map((index) => sources[index]!.rank)).size <= 1 + extraRanks) return false;
+      extraRanks += 1;
+      return true;
     },
     verdict: () => verdictOf(plan, givenUp, lastFault!, refusal),
   };
-}
-
-/** The next source in turn that was not given up; the same one when it is the only one left. */
-function indexAfter(index: number, count: number, givenUp: ReadonlyMap<number, unknown>): number {
-  const inTurn = Array.from({ length: count }, (_, step) => (index + step + 1) % count);
-  return inTurn.find((candidate) => !givenUp.has(candidate)) ?? index;
 }
 
 const aboutOneSource = new Set<string>(['same-source', 'next-source', 'policy']);

@@ -4,6 +4,7 @@
  * - `next-source`: this source is of no use now; another may be.
  * - `policy`: this URL must not be fetched; another source may be allowed.
  * - `wrong-bytes`: the source is to blame for bytes that are not the image: next checksum attempt, at the next source.
+ * - `wrong-piece`: the source is to blame for some bytes; all others are known to be right and are kept.
  * - `refused`: the bytes are an image that is never accepted.
  * - `next-host`: nothing is wrong with the sources; this host or its pool cannot go on.
  * - `stop`: no host and no source would make a difference.
@@ -13,6 +14,7 @@ export type Outcome =
   | 'next-source'
   | 'policy'
   | 'wrong-bytes'
+  | 'wrong-piece'
   | 'refused'
   | 'next-host'
   | 'stop';
@@ -90,6 +92,17 @@ export const fetchErrors = {
     summary: 'nothing, or next to nothing, arrived for the whole stall time',
     nextStep: `${mirror}, or raise the stall time-out for very slow sources`,
   },
+  SOURCE_CHANGED: {
+    outcome: 'same-source',
+    summary: 'the file at the source changed while it was fetched',
+    nextStep:
+      'nothing, when the fetch began anew and ended; otherwise publish files under names of their own',
+  },
+  RANGES_UNSUPPORTED: {
+    outcome: 'next-source',
+    summary: 'the server does not send parts of the file',
+    nextStep: 'nothing: such a source is used when it has to send the whole',
+  },
   HTTP_SERVER_ERROR: {
     outcome: 'same-source',
     summary: 'the server answered with an error of its own (5xx)',
@@ -164,6 +177,11 @@ export const fetchErrors = {
     outcome: 'wrong-bytes',
     summary: 'the bytes do not have the expected digest',
     nextStep: 'compare the checksum with the one the publisher gives: either it is wrong, or the mirrors are',
+  },
+  PIECE_MISMATCH: {
+    outcome: 'wrong-piece',
+    summary: 'a piece does not have the digest that the metalink gives it',
+    nextStep: mirror,
   },
   ARCHIVE_BROKEN: {
     outcome: 'wrong-bytes',
@@ -276,6 +294,29 @@ export const fetchErrors = {
     outcome: 'next-host',
     summary: 'no source delivered the image',
     nextStep: 'see the reason of each source in the attempts',
+  },
+  SIGNATURE_MISSING: {
+    outcome: 'refused',
+    summary: 'signature keys are configured and nothing is signed',
+    nextStep: 'have the publisher add a signature, use a source that has one, or remove the keys',
+  },
+  SIGNATURE_INVALID: {
+    outcome: 'refused',
+    summary: 'there is no valid signature of a configured key',
+    nextStep:
+      'treat what it signs as hostile until its publisher confirms it; if the key has changed, configure the new one',
+  },
+  SIGNATURE_MISMATCH: {
+    outcome: 'wrong-bytes',
+    summary: 'the bytes are not those that were signed',
+    nextStep:
+      'compare the image with the one its publisher signed: either the signature is of another file, or the mirrors are wrong',
+  },
+  CHECKSUM_LIST_UNUSABLE: {
+    outcome: 'stop',
+    summary: 'no checksum could be taken from the list of checksums',
+    nextStep:
+      'correct the URL of the list as the message says, or give the checksum itself as {ALGORITHM}hex',
   },
 } as const satisfies Record<string, FetchErrorRow>;
 

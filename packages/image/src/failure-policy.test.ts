@@ -13,6 +13,7 @@ import {
 const first: Situation = {
   tries: 1,
   triesWithoutProgress: 1,
+  resumes: false,
   otherSources: 1,
   checksumAttempt: 1,
   checksumAttempts: 3,
@@ -111,6 +112,7 @@ test('the wait doubles, has jitter, and obeys Retry-After up to a cap', () => {
 const anySituation: fc.Arbitrary<Situation> = fc.record({
   tries: fc.integer({ min: 1, max: 20 }),
   triesWithoutProgress: fc.integer({ min: 1, max: 20 }),
+  resumes: fc.boolean(),
   otherSources: fc.nat({ max: 5 }),
   checksumAttempt: fc.integer({ min: 1, max: 5 }),
   checksumAttempts: fc.integer({ min: 1, max: 5 }),

@@ -6,6 +6,8 @@ export interface Situation {
   readonly tries: number;
   /** Those since the one that got furthest, it included: 1 after a first try and after every try that got further. */
   readonly triesWithoutProgress: number;
+  /** True when a further try goes on where this one ended. */
+  readonly resumes: boolean;
   /** Sources besides this one that have not been given up. */
   readonly otherSources: number;
   /** 1-based. */
@@ -35,7 +37,7 @@ const retriesWithoutProgress: Partial<Record<FetchErrorCode, number>> = {
   TRANSFER_CUT: 1,
 };
 const defaultRetriesWithoutProgress = 2;
-/** Transfers start over, so even progress does not buy tries without end. */
+/** Where a transfer starts over, even progress does not buy tries without end; where it goes on, it does. */
 const mostTries = 5;
 
 const firstDelayMs = 250;
@@ -60,6 +62,11 @@ export function nextAfterFailure(code: FetchErrorCode, situation: Situation): De
     case 'policy':
       return situation.otherSources === 0 && situation.onlyPolicyRefusals
         ? { next: 'stop' }
+        : giveUpSource(situation);
+    case 'wrong-piece':
+      // the piece is fetched from another source; the only one there is may do better the next time
+      return situation.otherSources === 0 && mayRetry(code, situation)
+        ? { next: 'same-source', delayMs: delayBefore(situation) }
         : giveUpSource(situation);
     case 'wrong-bytes':
       return afterWrongBytes(situation);
@@ -89,7 +96,7 @@ function afterWrongBytes(situation: Situation): Decision {
 
 function mayRetry(code: FetchErrorCode, situation: Situation): boolean {
   const retries = retriesWithoutProgress[code] ?? defaultRetriesWithoutProgress;
-  return situation.triesWithoutProgress <= retries && situation.tries < mostTries;
+  return situation.triesWithoutProgress <= retries && (situation.resumes || situation.tries < mostTries);
 }
 
 function delayBefore({ triesWithoutProgress, retryAfterMs, random }: Situation): number {

@@ -69,7 +69,7 @@ const mirrorFaults: readonly (readonly [name: string, url: () => string, recorde
     () => server.url('wrong-content-encoding', 'image'),
     ['CONTENT_ENCODING → next-source'],
   ],
-  ['sends a web page', () => server.url('web-page', 'image'), ['LENGTH_TOO_SHORT → next-source']],
+  ['sends a web page', () => server.url('web-page', 'image'), ['WEB_PAGE → next-source']],
   ['sends an empty file', () => server.url('empty', 'image'), ['LENGTH_TOO_SHORT → next-source']],
   ['speaks another protocol', () => server.url('not-http', 'image'), ['HTTP_UNEXPECTED → next-source']],
   [

@@ -9,6 +9,7 @@ export {
 } from './errors.ts';
 export { type Decision, nextAfterFailure, type Situation } from './failure-policy.ts';
 export { fetchImage } from './fetch-image.ts';
+export { type ChecksumRequest, type FoundChecksum, findChecksum } from './find-checksum.ts';
 export { type ProbeOptions, probeImage } from './probe-image.ts';
 export { type CommitStep, type DirectorySinkOptions, directorySink } from './sink/directory-sink.ts';
 export { partialPath } from './sink/partial-name.ts';

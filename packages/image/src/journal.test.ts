@@ -5,7 +5,7 @@ import { makeJournal } from './journal.ts';
 import { makeRate } from './rate.ts';
 
 const spot = {
-  source: { url: 'http://user:secret@m.example/x?token=secret', location: 'de' },
+  source: { url: 'http://user:secret@m.example/x?token=secret', location: 'de', rank: 1 },
   rank: 2,
   checksumAttempt: 1,
   tryNumber: 1,

@@ -11,10 +11,13 @@ export interface Journal extends Disposable {
   warn(text: string): void;
   enterPhase(phase: ImagePhase): void;
   startAttempt(spot: Spot): AttemptRecord;
+  /** The bytes are counted anew: a transfer begins, with what an interrupted one had left. */
+  beginTransfer(bytes: { readonly done: number; readonly total: number | undefined }): void;
 }
 
 export interface AttemptRecord {
   readonly bytes: number;
+  readonly state: SourceAttempt['state'];
   setTotal(bytes: number | undefined): void;
   addBytes(count: number): void;
   fail(fault: FailedAttempt, next: NonNullable<SourceAttempt['next']>): void;
@@ -54,13 +57,17 @@ export function makeJournal({ onProgress, now }: JournalOptions): Journal {
   const phases = makePhaseClock(now);
   const rate = makeRate(now);
   let reportedAt = Number.NEGATIVE_INFINITY;
-  let current: RunningAttempt | undefined;
+  const running = new Set<RunningAttempt>();
+  let shown: Mutable<SourceAttempt> | undefined;
+  let bytes = 0;
+  let totalBytes: number | undefined;
 
   const report = () => {
     if (!onProgress) return;
     reportedAt = now();
-    if (current) measure(current, now());
-    onProgress(progressOf(phases.current(), current?.attempt, rate.perSecond(), attempts));
+    for (const one of running) measure(one, now());
+    const facts = { bytes, totalBytes, url: shown?.url, rate: rate.perSecond() };
+    onProgress(progressOf(phases.current(), facts, attempts));
   };
   const heartbeat = setInterval(() => {
     if (now() - reportedAt >= heartbeatMs) report();
@@ -81,26 +88,43 @@ export function makeJournal({ onProgress, now }: JournalOptions): Journal {
     enterPhase(next) {
       if (phases.enter(next)) report();
     },
+    beginTransfer({ done, total }) {
+      bytes = done;
+      totalBytes = total;
+      rate.restart();
+      report();
+    },
     startAttempt(spot) {
       const started: RunningAttempt = { attempt: newAttempt(spot), startedAt: now() };
       attempts.push(started.attempt);
       if (attempts.length > mostAttempts) attempts.shift();
-      current = started;
-      rate.restart();
+      if (running.size === 0) shown = started.attempt;
+      running.add(started);
       report();
+      const leave = () => {
+        running.delete(started);
+        const [next] = running;
+        if (next && shown === started.attempt) shown = next.attempt;
+      };
       return recordOf(started, {
+        onTotal(total) {
+          totalBytes ??= total;
+        },
         onBytes(count) {
+          bytes += count;
           rate.add(count);
           if (now() - reportedAt >= reportEveryMs) report();
         },
         onEnd(change) {
           measure(started, now());
           Object.assign(started.attempt, change);
+          leave();
           report();
         },
         onForget() {
           attempts.splice(0, attempts.length, ...attempts.filter((attempt) => attempt !== started.attempt));
-          current = undefined;
+          leave();
+          shown = undefined;
         },
       });
     },
@@ -109,6 +133,7 @@ export function makeJournal({ onProgress, now }: JournalOptions): Journal {
 }
 
 interface RecordEvents {
+  onTotal(bytes: number): void;
   onBytes(count: number): void;
   onEnd(change: Partial<SourceAttempt>): void;
   onForget(): void;
@@ -119,8 +144,13 @@ function recordOf({ attempt }: RunningAttempt, events: RecordEvents): AttemptRec
     get bytes() {
       return attempt.bytes;
     },
+    get state() {
+      return attempt.state;
+    },
     setTotal(bytes) {
-      if (bytes !== undefined) attempt.totalBytes = bytes;
+      if (bytes === undefined) return;
+      attempt.totalBytes = bytes;
+      events.onTotal(bytes);
     },
     addBytes(count) {
       attempt.bytes += count;
@@ -147,19 +177,26 @@ function measure({ attempt, startedAt }: RunningAttempt, now: number): void {
   attempt.bytesPerSecond = durationMs > 0 ? Math.round((attempt.bytes / durationMs) * 1000) : 0;
 }
 
+interface ProgressFacts {
+  readonly bytes: number;
+  readonly totalBytes: number | undefined;
+  readonly url: string | undefined;
+  readonly rate: number;
+}
+
 function progressOf(
   phase: ImagePhase,
-  attempt: SourceAttempt | undefined,
-  rate: number,
+  { bytes, totalBytes, url, rate }: ProgressFacts,
   attempts: readonly SourceAttempt[],
 ): ImageProgress {
-  const { bytes = 0, totalBytes, url } = attempt ?? {};
   const bytesPerSecond = Math.round(rate);
-  const left = totalBytes === undefined ? undefined : Math.max(0, totalBytes - bytes);
+  // bytes that are fetched again count twice on their way, but never beyond the whole
+  const done = totalBytes === undefined ? bytes : Math.min(bytes, totalBytes);
+  const left = totalBytes === undefined ? undefined : totalBytes - done;
   return {
     phase,
     ...(url === undefined ? {} : { url }),
-    bytes,
+    bytes: done,
     ...(totalBytes === undefined ? {} : { totalBytes }),
     bytesPerSecond,
     ...(left !== undefined && bytesPerSecond > 0 ? { etaSeconds: Math.round(left / bytesPerSecond) } : {}),

@@ -1,12 +1,16 @@
 import { type Digest, formatChecksum, MillraceError } from '@millrace/core';
-import { parseMetalink, type Selection, selectSources } from '@millrace/metalink';
+import { isForgeable, parseMetalink, type Selection, selectSources } from '@millrace/metalink';
 import { FetchFault } from './errors.ts';
 import type { ImageRequest } from './types.ts';
+import type { PieceDigests } from './verify/piece-check.ts';
 
 export interface PlannedSource {
   readonly url: string;
   readonly location?: string;
   readonly priority?: number;
+  /** 1-based; sources of the same rank are equally good and may be used together. */
+  readonly rank: number;
+  readonly maxConnections?: number;
 }
 
 /** What a fetch works through: where from, in which order, and what the bytes must be. */
@@ -16,6 +20,10 @@ export interface FetchPlan {
   readonly sources: readonly PlannedSource[];
   readonly expectedDigest: Digest | undefined;
   readonly expectedBytes: number | undefined;
+  /** Digests of the pieces of the file. */
+  readonly pieces: PieceDigests | undefined;
+  /** True when they are worth as much as the digest: both are the metalink's own, and none of them can be forged. */
+  readonly piecesSuffice: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -26,9 +34,11 @@ export const mostSources = 64;
 export function directPlan(request: ImageRequest): FetchPlan {
   return {
     metalink: false,
-    sources: [{ url: request.url }],
+    sources: [{ url: request.url, rank: 1 }],
     expectedDigest: request.expectedDigest,
     expectedBytes: undefined,
+    pieces: undefined,
+    piecesSuffice: false,
     warnings: [],
   };
 }
@@ -49,13 +59,24 @@ export function metalinkPlan(request: ImageRequest, text: Uint8Array): FetchPlan
   }
   return {
     metalink: true,
-    sources: selection.sources.slice(0, mostSources).map(({ url, location, priority }) => ({
-      url,
-      ...(location === undefined ? {} : { location }),
-      ...(priority === undefined ? {} : { priority }),
-    })),
+    sources: selection.sources
+      .slice(0, mostSources)
+      .map(({ url, location, priority, rank, maxConnections }) => ({
+        url,
+        rank,
+        ...(location === undefined ? {} : { location }),
+        ...(priority === undefined ? {} : { priority }),
+        ...(maxConnections === undefined ? {} : { maxConnections }),
+      })),
     expectedDigest: request.expectedDigest ?? selection.strongestDigest,
     expectedBytes: selection.sizeBytes,
+    pieces: selection.pieces,
+    piecesSuffice:
+      request.expectedDigest === undefined &&
+      selection.pieces !== undefined &&
+      selection.strongestDigest !== undefined &&
+      !isForgeable(selection.pieces.algorithm) &&
+      !isForgeable(selection.strongestDigest.algorithm),
     warnings,
   };
 }
@@ -66,6 +87,7 @@ function select(request: ImageRequest, text: Uint8Array): Selection {
       location: request.location,
       sourceOrder: request.limits.sourceOrder,
       wantedName: wantedName(request.url),
+      ...(request.wantedFile === undefined ? {} : { wantedFile: request.wantedFile }),
     });
   } catch (error) {
     if (!(error instanceof MillraceError)) throw error;

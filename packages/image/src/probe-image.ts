@@ -1,15 +1,14 @@
 import { orAborted, redactUrl } from '@millrace/core';
-import { looksLikeMetalink } from '@millrace/metalink';
+import { looksLikeMetalink, metalinkLimitBytes } from '@millrace/metalink';
 import { detectCompression } from './decode/compression.ts';
 import { decoders } from './decode/decoder.ts';
 import { FetchFault, fetchErrors } from './errors.ts';
-import { metalinkLimitBytes } from './fetch-image.ts';
 import { type HeadFindings, headBytes, inspectHead } from './inspect/inspect-image.ts';
 import { directPlan, type FetchPlan, metalinkPlan, type PlannedSource } from './plan.ts';
 import { checkRequest, headersFor } from './request.ts';
+import { checkAnnouncedLength } from './round/lengths.ts';
 import { type HttpClient, makeHttpClient } from './source/http-source.ts';
 import { peekBody, readWithin } from './source/peek.ts';
-import { checkAnnouncedLength } from './transfer.ts';
 import type { Compression, EngineOptions, ImageProbe, ImageRequest, SourceProbe } from './types.ts';
 
 export interface ProbeOptions extends EngineOptions {
@@ -115,7 +114,11 @@ async function judge(
 ): Promise<Judged | { readonly metalink: Buffer }> {
   const { request, client, signal } = deps;
   const headers = headersFor(source.url, request);
-  const opened = await client.open(source.url, { headers, firstBytes, signal });
+  const opened = await client.open(source.url, {
+    headers,
+    range: { first: 0, last: firstBytes - 1 },
+    signal,
+  });
   try {
     const peeked = await peekBody(opened.body, firstBytes);
     if (looksLikeMetalink(peeked.head))

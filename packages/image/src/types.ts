@@ -131,22 +131,52 @@ export interface FetchedImage {
  */
 export interface ImageSink {
   /**
-   * Starts anew, discarding what an earlier attempt wrote. `expected.sizeBytes`: what is going to be written, when that is
-   * known; rejects with POOL_FULL right away when it cannot fit.
+   * Starts anew, discarding what an earlier attempt wrote, unless that can be gone on with: see `resume`. Rejects with
+   * POOL_FULL right away when the image cannot fit.
    */
-  open(signal: AbortSignal, expected?: { readonly sizeBytes?: number }): Promise<OpenImage>;
+  open(signal: AbortSignal, expected?: ExpectedImage): Promise<OpenImage>;
+  /** A further hidden place beside the image, for what is never committed. `undefined` where there is none. */
+  readonly aside?: (purpose: string) => ImageSink;
+}
+
+export interface ExpectedImage {
+  /** What is going to be written, when that is known. */
+  readonly sizeBytes?: number;
+  /**
+   * What an interrupted writing must have been about for its segments to be kept, and how it is cut into segments. The
+   * same words are written down for the next time.
+   */
+  readonly resume?: { readonly identity: string; readonly segmentBytes: number };
 }
 
 export interface OpenImage {
-  /** Appends. Rejects with POOL_FULL when the space is used up. */
-  write(chunk: Buffer): Promise<void>;
-  /** Reads back what was written, for inspection of the whole. */
+  /** Segments an interrupted writing left, by number. What they hold has to be verified like anything else. */
+  readonly kept: readonly number[];
+  /**
+   * Writes at a position, anywhere. Slabs at positions of whole pages go to the disk without a copy. Blocks of zeros are
+   * left out where nothing was written before, which `overwrite` contradicts.
+   * Rejects with POOL_FULL when the space is used up.
+   */
+  write(position: number, bytes: Buffer, options?: { readonly overwrite?: boolean }): Promise<void>;
+  /** Notes that a segment is written and may be kept by a later `open`. */
+  note(segment: number): Promise<void>;
+  /** Reads back what was written; fewer bytes only at the end of it. */
   read(position: number, length: number): Promise<Buffer>;
+  /** The same, into memory that is there. */
+  readInto(position: number, target: Buffer): Promise<void>;
+  /** Up to where something was written. */
   readonly sizeBytes: number;
+  /**
+   * Hands the paths of what was written and of a new hidden file to a converter; what it wrote takes the place of what
+   * was there. Absent where images are no files.
+   */
+  convert?(converter: (from: string, to: string) => Promise<void>): Promise<void>;
   /** Syncs the data, checks the size, renames to the final name, syncs the directory: in this order. */
   commit(expectedSizeBytes: number): Promise<void>;
-  /** Removes every trace. Safe to call after commit, when it does nothing. */
+  /** Removes every trace. Safe to call after commit or suspend, when it does nothing. */
   abort(): Promise<void>;
+  /** Leaves what can be gone on with for a later `open`. @returns how many bytes that are; 0: nothing was left */
+  suspend(): Promise<number>;
 }
 
 /** Holds a transfer back. `take` resolves when that many bytes may be read; rejects with the signal's reason. */
@@ -158,6 +188,11 @@ export interface EngineOptions {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly rateLimit?: RateLimit;
+  /**
+   * True: a fetch that was interrupted, or for which no source is left, leaves what it has for the next one. Default:
+   * nothing is left but by the death of the process.
+   */
+  readonly keepPartial?: boolean;
   readonly onProgress?: (progress: ImageProgress) => void;
 }
 

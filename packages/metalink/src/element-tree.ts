@@ -1,5 +1,5 @@
 import { MillraceError } from '@millrace/core';
-import { SaxesParser } from 'saxes';
+import { SaxesParser, type SaxesTagNS } from 'saxes';
 import { metalinkError } from './errors.ts';
 
 /** An element of the metalink's own namespace, or of none. */
@@ -11,20 +11,35 @@ export interface Element {
   readonly text: string;
 }
 
+/**
+ * Sized by the largest metalink that is of use: an image of 1 TiB in pieces of 16 MiB has 65,536 piece digests, about 6 MB
+ * of text. Whatever a document holds, these bounds keep reading it within about 120 MB of memory and two seconds of one core.
+ */
 export const treeLimits = {
-  bytes: 1024 * 1024,
+  bytes: 8 * 1024 * 1024,
   depth: 16,
-  elements: 50_000,
+  elements: 110_000,
+  /** `<` of elements, comments, instructions and CDATA; as many carriage returns. Counted before anything is parsed. */
+  markup: 250_000,
+  references: 50_000,
   attributesPerElement: 32,
+  attributeCharacters: 8192,
   textCharacters: 8192,
 } as const;
+
+/** Most a reader of metalinks has to accept, in bytes; what is longer is refused unread. */
+export const metalinkLimitBytes = treeLimits.bytes;
+
+// nearly every element is a piece's <hash> without attributes or children: these are shared by all of them
+const noAttributes: ReadonlyMap<string, string> = new Map();
+const noChildren: readonly Element[] = [];
 
 const namespaces = new Set(['', 'urn:ietf:params:xml:ns:metalink', 'http://www.metalinker.org/']);
 
 interface OpenElement {
   name: string;
-  attributes: Map<string, string>;
-  children: Element[];
+  attributes: ReadonlyMap<string, string>;
+  children: Element[] | undefined;
   text: string;
   foreign: boolean;
 }
@@ -53,20 +68,18 @@ export function readElementTree(text: string): Element {
     if (open.length >= treeLimits.depth) throw tooLarge(`elements nested deeper than ${treeLimits.depth}`);
     if (elements > treeLimits.elements) throw tooLarge(`more than ${treeLimits.elements} elements`);
   });
-  parser.on('attribute', () => {
+  parser.on('attribute', ({ value }) => {
     attributes += 1;
+    if (value.length > treeLimits.attributeCharacters) {
+      throw tooLarge(`more than ${treeLimits.attributeCharacters} characters in an attribute`);
+    }
     if (attributes > treeLimits.attributesPerElement) {
       throw tooLarge(`an element with more than ${treeLimits.attributesPerElement} attributes`);
     }
   });
   parser.on('opentag', (tag) => {
-    const own = new Map<string, string>();
-    for (const attribute of Object.values(tag.attributes)) {
-      // attributes are written without a prefix in both versions; xml:lang and foreign ones do not concern us
-      if (attribute.prefix === '') own.set(attribute.local, attribute.value);
-    }
     const foreign = !namespaces.has(tag.uri) || (open.at(-1)?.foreign ?? false);
-    open.push({ name: tag.local, attributes: own, children: [], text: '', foreign });
+    open.push({ name: tag.local, attributes: ownAttributes(tag), children: undefined, text: '', foreign });
   });
   const onText = (part: string) => {
     const current = open.at(-1);
@@ -82,15 +95,45 @@ export function readElementTree(text: string): Element {
   parser.on('closetag', () => {
     const closed = open.pop();
     if (!closed || closed.foreign) return;
-    const element: Element = { ...closed, text: closed.text.trim() };
+    const { name, attributes, children = noChildren } = closed;
+    const element: Element = { name, attributes, children, text: closed.text.trim() };
     const parent = open.at(-1);
-    if (parent) parent.children.push(element);
-    else root = element;
+    if (!parent) root = element;
+    else if (parent.children) parent.children.push(element);
+    else parent.children = [element];
   });
 
+  checkMarkup(text);
   runParser(parser, text);
   if (!root) throw metalinkError('METALINK_MALFORMED', 'no <metalink> element');
   return root;
+}
+
+/** Counting characters costs milliseconds; parsing a million comments or references costs seconds and much memory. */
+function checkMarkup(text: string): void {
+  if (hasMore(text, '<', treeLimits.markup))
+    throw tooLarge(`more than ${treeLimits.markup} tags and comments`);
+  if (hasMore(text, '&', treeLimits.references))
+    throw tooLarge(`more than ${treeLimits.references} references`);
+  // the parser pays for each of them, and not for line feeds
+  if (hasMore(text, '\r', treeLimits.markup))
+    throw tooLarge(`more than ${treeLimits.markup} carriage returns`);
+}
+
+function hasMore(text: string, character: string, most: number): boolean {
+  let count = 0;
+  for (let at = text.indexOf(character); at !== -1; at = text.indexOf(character, at + 1)) {
+    count += 1;
+    if (count > most) return true;
+  }
+  return false;
+}
+
+function ownAttributes(tag: SaxesTagNS): ReadonlyMap<string, string> {
+  const attributes = Object.values(tag.attributes);
+  if (attributes.length === 0) return noAttributes;
+  // attributes are written without a prefix in both versions; xml:lang and foreign ones do not concern us
+  return new Map(attributes.filter(({ prefix }) => prefix === '').map(({ local, value }) => [local, value]));
 }
 
 function runParser(parser: SaxesParser<{ xmlns: true; position: false }>, text: string): void {

@@ -1,10 +1,18 @@
-import { type Digest, digestAlgorithmOf, digestAlgorithms, redactUrl } from '@millrace/core';
+import {
+  type Digest,
+  type DigestAlgorithm,
+  digestAlgorithmOf,
+  digestAlgorithms,
+  redactUrl,
+} from '@millrace/core';
 import { type Element, tooLarge } from './element-tree.ts';
 import { metalinkError } from './errors.ts';
-import type { MetalinkSource } from './types.ts';
+import type { FileSignature, MetalinkSource } from './types.ts';
 import type { Warnings } from './warnings.ts';
 
 /** What both versions share: names, sizes, digests and URLs, each read with the same strictness. */
+
+export const pgpMediaType = 'application/pgp-signature';
 
 export const entryLimits = { files: 64, urls: 2000, digests: 1000 } as const;
 
@@ -28,6 +36,27 @@ export function readFileName(file: Element): string {
   return name;
 }
 
+/**
+ * The first OpenPGP signature, the only kind that is checked. Version 4 names it by its media type, version 3 by `pgp`.
+ */
+export function readSignature(elements: readonly Element[], warnings: Warnings): FileSignature | undefined {
+  const signatures = elements.map((element): FileSignature => {
+    const named = element.attributes.get('mediatype') ?? element.attributes.get('type') ?? '';
+    const plain = named.split(';')[0]!.trim().toLowerCase();
+    const mediaType = plain === 'pgp' || plain === 'gpg' ? pgpMediaType : plain;
+    return { mediaType, text: element.text };
+  });
+  const chosen = signatures.find(({ mediaType, text }) => mediaType === pgpMediaType && text !== '');
+  for (const { mediaType } of signatures.filter((signature) => signature !== chosen)) {
+    warnings.add(
+      mediaType === pgpMediaType
+        ? `signature ignored: ${chosen ? 'there is one already' : 'it is empty'}`
+        : `signature ignored: mediatype ${quote(mediaType)} is not known`,
+    );
+  }
+  return chosen;
+}
+
 export function readSize(file: Element, warnings: Warnings): number | undefined {
   const sizes = childrenNamed(file, 'size');
   const text = sizes[0]?.text;
@@ -40,43 +69,84 @@ export function readSize(file: Element, warnings: Warnings): number | undefined 
   return undefined;
 }
 
+/**
+ * Digests of the whole file. Of two that contradict each other the first counts: keeping one makes a fetch fail on wrong
+ * bytes, dropping both would let them pass unverified.
+ */
 export function readDigests(hashes: readonly Element[], counts: EntryCounts, warnings: Warnings): Digest[] {
   counts.digests += hashes.length;
   if (counts.digests > entryLimits.digests) throw tooLarge(`more than ${entryLimits.digests} digests`);
-  return hashes.flatMap((hash) => {
+  const digests: Digest[] = [];
+  for (const hash of hashes) {
     const type = hash.attributes.get('type') ?? '';
     const algorithm = digestAlgorithmOf(type);
-    const hex = hash.text.replaceAll(/\s+/g, '').toLowerCase();
     if (algorithm === undefined) {
       warnings.add(`hash ignored: ${type === '' ? 'no type' : `type ${quote(type)} is not known`}`);
-      return [];
+      continue;
     }
-    if (hex.length !== digestAlgorithms[algorithm].hexLength || !/^[0-9a-f]+$/.test(hex)) {
-      warnings.add(`hash ignored: ${quote(hex)} is not a ${algorithm} digest in hex`);
-      return [];
-    }
-    return [{ algorithm, hex }];
-  });
+    const hex = readHex(hash, algorithm);
+    const earlier = digests.find((digest) => digest.algorithm === algorithm);
+    if (hex === undefined) {
+      warnings.add(`hash ignored: ${quote(hash.text)} is not a ${algorithm} digest in hex`);
+    } else if (earlier === undefined) digests.push({ algorithm, hex });
+    else if (earlier.hex !== hex) warnings.add(`hash ignored: a second ${algorithm} that is not the first`);
+  }
+  return digests;
+}
+
+/** The digest an element holds, lower-case; `undefined` when it is none of that algorithm. */
+export function readHex(hash: Element, algorithm: DigestAlgorithm): string | undefined {
+  const hex = hash.text.replaceAll(/\s+/g, '').toLowerCase();
+  return hex.length === digestAlgorithms[algorithm].hexLength && /^[0-9a-f]+$/.test(hex) ? hex : undefined;
 }
 
 /** The URL of an entry, normalised; `undefined` with a warning when it is not one. */
-export function readUrl(element: Element, counts: EntryCounts, warnings: Warnings): string | undefined {
+function readUrl(element: Element, counts: EntryCounts, warnings: Warnings): string | undefined {
   counts.urls += 1;
   if (counts.urls > entryLimits.urls) throw tooLarge(`more than ${entryLimits.urls} URLs`);
-  if (URL.canParse(element.text)) return new URL(element.text).href;
+  if (URL.canParse(element.text)) {
+    const url = new URL(element.text);
+    // a fragment is never sent: two URLs that differ in it are one source
+    url.hash = '';
+    return url.href;
+  }
   // what cannot be parsed cannot be redacted part by part: user information goes with all before it
   const shown = redactUrl(element.text.replace(/^.*@/s, '…@'));
   warnings.add(`url ignored: ${quote(shown)} is not an absolute URL`);
   return undefined;
 }
 
-/** Location and a bounded integer attribute, the part of a source that both versions write alike. */
-export function readLocation(element: Element): Pick<MetalinkSource, 'location'> {
-  const location = element.attributes.get('location')?.trim().toLowerCase();
-  return location ? { location: location.slice(0, 100) } : {};
+/**
+ * Every `<url>` that is one. The versions differ in how they count preference; all else is read alike, since tools that
+ * write version 4 carry `type` and `maxconnections` over from version 3.
+ */
+export function readSources(urls: readonly Element[], counts: EntryCounts, warnings: Warnings) {
+  return urls.flatMap((element): MetalinkSource[] => {
+    const url = readUrl(element, counts, warnings);
+    if (url === undefined) return [];
+    const location = element.attributes.get('location')?.trim().toLowerCase();
+    const type = element.attributes.get('type')?.trim().toLowerCase();
+    const priority = readInteger(element, 'priority', { min: 1, max: 999_999 }, warnings);
+    const preference = readInteger(element, 'preference', { min: 0, max: 100 }, warnings);
+    const maxConnections = readMaxConnections(element, warnings);
+    return [
+      {
+        url,
+        ...(location ? { location: location.slice(0, 100) } : {}),
+        ...(priority === undefined ? {} : { priority }),
+        ...(preference === undefined ? {} : { preference }),
+        ...(maxConnections === undefined ? {} : { maxConnections }),
+        ...(type ? { type: type.slice(0, 40) } : {}),
+      },
+    ];
+  });
 }
 
-export function readInteger(
+export function readMaxConnections(element: Element, warnings: Warnings): number | undefined {
+  return readInteger(element, 'maxconnections', { min: 1, max: 1000 }, warnings);
+}
+
+function readInteger(
   element: Element,
   attribute: string,
   range: { readonly min: number; readonly max: number },
@@ -90,6 +160,6 @@ export function readInteger(
   return undefined;
 }
 
-function quote(text: string): string {
+export function quote(text: string): string {
   return JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}…` : text);
 }

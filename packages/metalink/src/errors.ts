@@ -1,6 +1,6 @@
 import { MillraceError } from '@millrace/core';
 
-/** Every code this package throws, with what happened and what to do next. */
+/** Every code this package throws, about metalinks and lists of checksums, with what happened and what to do next. */
 export const metalinkErrors = {
   METALINK_MALFORMED: {
     summary: 'the metalink is not well-formed, or is no metalink',
@@ -11,8 +11,10 @@ export const metalinkErrors = {
     nextStep: 'remove the DOCTYPE declaration from the metalink',
   },
   METALINK_TOO_LARGE: {
-    summary: 'the metalink exceeds a limit: 1 MiB, 64 files, 2000 URLs, 1000 digests, 16 levels of nesting',
-    nextStep: 'publish a metalink that lists only the image and the mirrors that matter',
+    summary:
+      'the metalink exceeds a limit: 8 MiB, 110000 elements, 64 files, 2000 URLs, 1000 digests, 16 levels of nesting',
+    nextStep:
+      'publish a metalink that lists only the image and the mirrors that matter, in fewer and longer pieces',
   },
   METALINK_UNSAFE_NAME: {
     summary: 'a file name in the metalink points outside of the directory it is downloaded to',
@@ -22,9 +24,25 @@ export const metalinkErrors = {
     summary: 'the metalink describes several files and none of them is clearly the image',
     nextStep: 'use a metalink of one file, or name it like the image: NAME.metalink for the file NAME',
   },
+  METALINK_FILE_MISSING: {
+    summary: 'the metalink does not describe the file that was asked for',
+    nextStep: 'ask for one of the files that it describes',
+  },
   METALINK_NO_SOURCE: {
     summary: 'the metalink lists no source that can be used',
-    nextStep: 'add at least one http or https URL of the image to the metalink',
+    nextStep: 'add at least one http, https, nfs or s3 URL of the image to the metalink',
+  },
+  CHECKSUM_LIST_MALFORMED: {
+    summary: 'the file is no list of checksums',
+    nextStep: 'give the URL of a file such as SHA256SUMS, of at most 1 MiB, as sha256sum writes it',
+  },
+  CHECKSUM_ENTRY_MISSING: {
+    summary: 'the list has no checksum for this file',
+    nextStep: 'check that the list belongs to the image; names must be equal, in upper and lower case too',
+  },
+  CHECKSUM_ENTRY_AMBIGUOUS: {
+    summary: 'the list has several different checksums for this file',
+    nextStep: 'give the checksum itself as {ALGORITHM}hex',
   },
 } as const satisfies Record<string, { readonly summary: string; readonly nextStep: string }>;
 

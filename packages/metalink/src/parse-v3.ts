@@ -5,17 +5,19 @@ import {
   entryLimits,
   readDigests,
   readFileName,
-  readInteger,
-  readLocation,
+  readMaxConnections,
+  readSignature,
   readSize,
-  readUrl,
+  readSources,
 } from './entries.ts';
-import type { MetalinkFile, MetalinkSource } from './types.ts';
+import { readPieces } from './pieces.ts';
+import type { MetalinkFile } from './types.ts';
 import type { Warnings } from './warnings.ts';
 
 /**
- * Metalink 3.0: `<metalink><files><file name><size/><verification><hash type/></verification>
- * <resources maxconnections><url type location preference maxconnections/></resources></file></files></metalink>`.
+ * Metalink 3.0: `<metalink><files><file name><size/><verification><hash type/><pieces length type><hash piece/></pieces>
+ * <signature type/></verification><resources maxconnections><url type location preference maxconnections/></resources>
+ * </file></files></metalink>`.
  */
 export function parseFilesV3(root: Element, warnings: Warnings): MetalinkFile[] {
   const counts: EntryCounts = { urls: 0, digests: 0 };
@@ -23,30 +25,23 @@ export function parseFilesV3(root: Element, warnings: Warnings): MetalinkFile[] 
   if (files.length > entryLimits.files) throw tooLarge(`more than ${entryLimits.files} files`);
   return files.map((file) => {
     const sizeBytes = readSize(file, warnings);
-    const hashes = childrenNamed(file, 'verification').flatMap((part) => childrenNamed(part, 'hash'));
-    const urls = childrenNamed(file, 'resources').flatMap((part) => childrenNamed(part, 'url'));
+    const verification = (name: string) =>
+      childrenNamed(file, 'verification').flatMap((part) => childrenNamed(part, name));
+    const resources = childrenNamed(file, 'resources');
+    const signature = readSignature(verification('signature'), warnings);
+    const maxConnections = resources[0] && readMaxConnections(resources[0], warnings);
     return {
       name: readFileName(file),
       ...(sizeBytes === undefined ? {} : { sizeBytes }),
-      digests: readDigests(hashes, counts, warnings),
-      sources: urls.flatMap((url) => readSource(url, counts, warnings)),
+      digests: readDigests(verification('hash'), counts, warnings),
+      pieces: readPieces(verification('pieces'), warnings),
+      ...(signature ? { signature } : {}),
+      ...(maxConnections === undefined ? {} : { maxConnections }),
+      sources: readSources(
+        resources.flatMap((part) => childrenNamed(part, 'url')),
+        counts,
+        warnings,
+      ),
     };
   });
-}
-
-function readSource(element: Element, counts: EntryCounts, warnings: Warnings): MetalinkSource[] {
-  const url = readUrl(element, counts, warnings);
-  if (url === undefined) return [];
-  const preference = readInteger(element, 'preference', { min: 0, max: 100 }, warnings);
-  const maxConnections = readInteger(element, 'maxconnections', { min: 1, max: 1000 }, warnings);
-  const type = element.attributes.get('type')?.trim().toLowerCase();
-  return [
-    {
-      url,
-      ...readLocation(element),
-      ...(preference === undefined ? {} : { preference }),
-      ...(maxConnections === undefined ? {} : { maxConnections }),
-      ...(type ? { type: type.slice(0, 40) } : {}),
-    },
-  ];
 }

@@ -170,6 +170,7 @@ export function exitCodeOfFetch(code: string): ExitCode {
     case 'next-source':
       return exitCodes.connection;
     case 'wrong-bytes':
+    case 'wrong-piece':
     case 'refused':
     case 'policy':
       return exitCodes.refused;

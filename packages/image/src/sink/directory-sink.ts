@@ -1,10 +1,12 @@
-import { constants, type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises';
+import { constants, type FileHandle, lstat, open, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { hasErrorCode } from '@millrace/core';
 import { FetchFault } from '../errors.ts';
-import type { ImageSink, OpenImage } from '../types.ts';
-import { partialPath } from './partial-name.ts';
-import { spaceOf, storageFault } from './storage-faults.ts';
+import type { ExpectedImage, ImageSink, OpenImage } from '../types.ts';
+import { type ImageFile, openImageFile } from './image-file.ts';
+import { partialPath, segmentLogPath } from './partial-name.ts';
+import { readSegmentLog, removeIfThere, type SegmentLog, startSegmentLog } from './segment-log.ts';
+import { requireSpace, type SpaceLedger, type SpaceReservation } from './space.ts';
+import { storageFault } from './storage-faults.ts';
 
 export interface DirectorySinkOptions {
   readonly directory: string;
@@ -14,12 +16,16 @@ export interface DirectorySinkOptions {
   readonly mode?: number;
   /** Space that is left to others on the same file system, bytes of its capacity. Default: none. */
   readonly reserve?: (capacityBytes: number) => number;
+  /** What other transfers of this process have been promised. Default: nothing is known of them. */
+  readonly ledger?: SpaceLedger;
   /** Told before each step of the commit, so that tests can stop the process there. */
   readonly onCommitStep?: (step: CommitStep) => void | Promise<void>;
 }
 
 /** How often, in written bytes, the space is looked at while an image of unknown size is written. */
 const spaceCheckBytes = 8 * 1024 * 1024;
+/** How often what was written is made to survive the loss of the machine, while a transfer goes on. */
+const syncEveryMs = 3000;
 
 export type CommitStep = 'sync-data' | 'check-size' | 'rename' | 'sync-directory' | 'done';
 
@@ -32,29 +38,74 @@ export function directorySink(options: DirectorySinkOptions): ImageSink {
   if (fileName === '' || fileName === '.' || fileName === '..' || basename(fileName) !== fileName) {
     throw new FetchFault('REQUEST_MALFORMED', `${JSON.stringify(fileName)} is not a plain file name`);
   }
-  const partial = partialPath(directory, fileName);
   return {
     async open(signal, expected) {
       signal.throwIfAborted();
       try {
-        await removeIfThere(partial);
-        await requireSpace(options, expected?.sizeBytes ?? 0);
-        const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-        // nobody else reads bytes that nobody has verified: the wider mode comes with the commit
-        const handle = await open(partial, flags, 0o600);
-        return openImage(handle, options, partial);
+        return await openPartial(options, expected ?? {});
       } catch (error) {
         throw await storageFault(error, directory, 0);
       }
     },
+    aside: (purpose) => directorySink({ ...options, fileName: `${fileName}.${purpose}` }),
   };
 }
 
-function openImage(handle: FileHandle, options: DirectorySinkOptions, partial: string): OpenImage {
-  const { directory, fileName, mode = 0o644, onCommitStep = () => {} } = options;
+async function openPartial(options: DirectorySinkOptions, expected: ExpectedImage): Promise<OpenImage> {
+  const { directory, fileName, ledger, reserve } = options;
+  const path = partialPath(directory, fileName);
+  const logPath = segmentLogPath(directory, fileName);
+  const kept = expected.resume ? await keptSegments(path, logPath, expected.resume) : [];
+  if (kept.length === 0) {
+    await removeIfThere(logPath);
+    await removeIfThere(path);
+  }
+  const keptBytes = kept.length * (expected.resume?.segmentBytes ?? 0);
+  const neededBytes = Math.max(0, (expected.sizeBytes ?? 0) - keptBytes);
+  const promisedBytes = ledger?.outstanding(directory) ?? 0;
+  await requireSpace({ directory, reserve, neededBytes, writtenBytes: 0, promisedBytes });
+  const reservation = ledger?.reserve(directory, neededBytes);
+  try {
+    // nobody else reads bytes that nobody has verified: the wider mode comes with the commit
+    const flags = kept.length === 0 ? constants.O_CREAT | constants.O_EXCL : 0;
+    const file = await openImageFile(path, flags, 0o600);
+    const log = expected.resume ? await startSegmentLog(logPath, expected.resume, kept) : undefined;
+    const segmentBytes = expected.resume?.segmentBytes ?? 0;
+    return openImage({ options, path, file, log, kept, segmentBytes, reservation });
+  } catch (error) {
+    reservation?.[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function keptSegments(
+  path: string,
+  logPath: string,
+  resume: NonNullable<ExpectedImage['resume']>,
+): Promise<readonly number[]> {
+  const found = await lstat(path).catch(() => undefined);
+  if (!found?.isFile() || found.nlink !== 1) return [];
+  return (await readSegmentLog(logPath, resume)) ?? [];
+}
+
+interface Partial {
+  readonly options: DirectorySinkOptions;
+  readonly path: string;
+  file: ImageFile;
+  readonly log: SegmentLog | undefined;
+  readonly kept: readonly number[];
+  readonly segmentBytes: number;
+  readonly reservation: SpaceReservation | undefined;
+}
+
+function openImage(partial: Partial): OpenImage {
+  const { options, path, log, segmentBytes, reservation } = partial;
+  const { directory, fileName, ledger, reserve, mode = 0o644, onCommitStep = () => {} } = options;
+  let sizeBytes = partial.kept.length === 0 ? 0 : (Math.max(...partial.kept) + 1) * segmentBytes;
   let written = 0;
   let checkedAt = 0;
-  let state: 'writing' | 'committed' | 'aborted' = 'writing';
+  let syncedAt = performance.now();
+  let state: 'writing' | 'committed' | 'aborted' | 'suspended' = 'writing';
   const guarded = async <T>(action: () => Promise<T>): Promise<T> => {
     if (state !== 'writing') throw new Error(`the image was ${state}`);
     try {
@@ -63,35 +114,90 @@ function openImage(handle: FileHandle, options: DirectorySinkOptions, partial: s
       throw await storageFault(error, directory, written);
     }
   };
+  const close = async () => {
+    reservation?.[Symbol.dispose]();
+    await log?.close();
+    await partial.file.close();
+  };
   return {
+    kept: partial.kept,
     get sizeBytes() {
-      return written;
+      return sizeBytes;
     },
-    write: (chunk) =>
+    write: (position, bytes, { overwrite = false } = {}) =>
       guarded(async () => {
+        written += bytes.length;
+        reservation?.written(written);
         if (written - checkedAt >= spaceCheckBytes) {
           checkedAt = written;
-          await requireSpace(options, chunk.length, written);
+          const promisedBytes = ledger?.outstanding(directory, reservation) ?? 0;
+          await requireSpace({
+            directory,
+            reserve,
+            neededBytes: bytes.length,
+            writtenBytes: written,
+            promisedBytes,
+          });
         }
-        for (let at = 0; at < chunk.length; ) {
-          const { bytesWritten } = await handle.write(chunk, at, chunk.length - at, written);
-          at += bytesWritten;
-          written += bytesWritten;
+        await partial.file.write(position, bytes, overwrite);
+        sizeBytes = Math.max(sizeBytes, position + bytes.length);
+      }),
+    note: (segment) =>
+      guarded(async () => {
+        if (!log) return;
+        await log.note(segment);
+        if (performance.now() - syncedAt < syncEveryMs) return;
+        syncedAt = performance.now();
+        const upTo = log.noted;
+        await partial.file.handle.datasync();
+        await log.synced(upTo);
+      }),
+    read: (position, length) =>
+      guarded(async () => {
+        const target = Buffer.alloc(Math.max(0, Math.min(length, sizeBytes - position)));
+        await partial.file.readInto(position, target);
+        return target;
+      }),
+    readInto: (position, target) =>
+      guarded(async () => {
+        // where zeros were left out at the end, the file ends before them
+        const filled = await partial.file.readInto(position, target);
+        if (filled < target.length) target.fill(0, filled);
+      }),
+    convert: (converter) =>
+      guarded(async () => {
+        const converted = `${path}.converted`;
+        await removeIfThere(converted);
+        try {
+          await partial.file.handle.truncate(sizeBytes);
+          await converter(path, converted);
+          const file = await openImageFile(converted, 0, 0o600);
+          await requireSameFile(partial.file.handle, path);
+          await rename(converted, path);
+          await partial.file.close();
+          partial.file = file;
+          sizeBytes = (await file.handle.stat()).size;
+        } finally {
+          await removeIfThere(converted);
         }
       }),
-    read: (position, length) => guarded(() => readAt(handle, position, Math.min(length, written - position))),
     commit: (expectedSizeBytes) =>
       guarded(async () => {
+        const { handle } = partial.file;
         await onCommitStep('sync-data');
+        // cuts what direct I/O wrote to the end of a page, or adds the zeros that were left out at the end
+        await handle.truncate(sizeBytes);
         await handle.chmod(mode);
         await handle.sync();
         await onCommitStep('check-size');
-        await requireSize(handle, written, expectedSizeBytes);
-        await requireSameFile(handle, partial);
+        await requireSize(handle, sizeBytes, expectedSizeBytes);
+        await requireSameFile(handle, path);
         await onCommitStep('rename');
-        await rename(partial, join(directory, fileName));
+        // first: a log without its partial is nothing, and one that outlives the commit would speak of the next
+        await log?.remove();
+        await rename(path, join(directory, fileName));
         state = 'committed';
-        await handle.close();
+        await close();
         await onCommitStep('sync-directory');
         await syncDirectoryOf(join(directory, fileName));
         await onCommitStep('done');
@@ -100,35 +206,34 @@ function openImage(handle: FileHandle, options: DirectorySinkOptions, partial: s
       if (state !== 'writing') return;
       state = 'aborted';
       // a later opening may have its own file under the same name by now
-      const ours = await isStillNamed(handle, partial).catch(() => false);
-      await handle.close();
-      if (ours) await removeIfThere(partial);
+      const ours = await isStillNamed(partial.file.handle, path).catch(() => false);
+      await close();
+      if (!ours) return;
+      await log?.remove();
+      await removeIfThere(path);
+    },
+    async suspend() {
+      if (state !== 'writing') return 0;
+      const left = (log?.noted ?? 0) * segmentBytes;
+      if (left === 0) {
+        await this.abort();
+        return 0;
+      }
+      state = 'suspended';
+      await partial.file.handle.datasync();
+      await log?.synced(log.noted);
+      await close();
+      return left;
     },
   };
 }
 
-/** @throws FetchFault `POOL_FULL` with figures: better now than after hours, or with others out of space. */
-async function requireSpace(
-  { directory, reserve }: DirectorySinkOptions,
-  neededBytes: number,
-  writtenBytes = 0,
-): Promise<void> {
-  const space = await spaceOf(directory);
-  if (space === undefined) return;
-  const reserved = Math.ceil(reserve?.(space.capacityBytes) ?? 0);
-  if (neededBytes <= space.freeBytes - reserved) return;
-  const kept = reserved > 0 ? `, of which ${reserved} are kept for others` : '';
-  const asked =
-    writtenBytes > 0 ? `after ${writtenBytes} bytes of the image` : `the image needs ${neededBytes} bytes`;
-  throw new FetchFault('POOL_FULL', `${directory}: ${asked}, ${space.freeBytes} are free${kept}`);
-}
-
-async function requireSize(handle: FileHandle, written: number, expected: number): Promise<void> {
+async function requireSize(handle: FileHandle, sizeBytes: number, expected: number): Promise<void> {
   const { size } = await handle.stat();
-  if (size === expected && written === expected) return;
+  if (size === expected && sizeBytes === expected) return;
   throw new FetchFault(
     'COMMIT_SIZE_WRONG',
-    `${size} bytes on disk, ${written} written, ${expected} expected`,
+    `${size} bytes on disk, ${sizeBytes} written, ${expected} expected`,
   );
 }
 
@@ -158,24 +263,5 @@ async function syncDirectoryOf(path: string): Promise<void> {
   } catch (error) {
     await removeIfThere(path).catch(() => {});
     throw error;
-  }
-}
-
-async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(Math.max(0, length));
-  let filled = 0;
-  while (filled < buffer.length) {
-    const { bytesRead } = await handle.read(buffer, filled, buffer.length - filled, position + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return buffer.subarray(0, filled);
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  try {
-    await unlink(path);
-  } catch (error) {
-    if (!hasErrorCode(error, 'ENOENT')) throw error;
   }
 }

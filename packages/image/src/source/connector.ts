@@ -19,11 +19,35 @@ export interface ConnectorOptions {
  * the check and the connection gains nothing.
  */
 export function makeGuardedConnector(options: ConnectorOptions): buildConnector.connector {
-  const { addresses } = options;
-  const resolve = options.lookup ?? systemLookup;
   const connect = buildConnector({
     timeout: options.connectTimeoutMs,
     allowH2: false,
+    ...guardedOptions(options),
+  });
+  return (target, callback) => {
+    try {
+      // the port is empty when it is the scheme's own
+      checkTarget(options.addresses, target.hostname, Number(target.port));
+    } catch (error) {
+      callback(error instanceof Error ? error : new Error(String(error)), null);
+      return;
+    }
+    connect(target, callback);
+  };
+}
+
+/** @throws FetchFault `EGRESS_REFUSED` for a port, or a literal address, that may not be connected to. */
+export function checkTarget(addresses: AddressCheck, hostname: string, port: number): void {
+  const literal = hostname.replace(/^\[|\]$/g, '');
+  const refusal = addresses.portRefusal(port) ?? (isIP(literal) ? addresses.refusal(literal) : undefined);
+  if (refusal !== undefined) throw new FetchFault('EGRESS_REFUSED', refusal);
+}
+
+/** What every connection of this engine is made with, through undici or not. */
+export function guardedOptions(options: ConnectorOptions) {
+  const { addresses } = options;
+  const resolve = options.lookup ?? systemLookup;
+  return {
     // explicit, since an environment variable could turn verification off for the whole process
     rejectUnauthorized: true,
     ...(options.extraCa ? { ca: [...options.extraCa] } : {}),
@@ -38,17 +62,6 @@ export function makeGuardedConnector(options: ConnectorOptions): buildConnector.
         return callback(null, first.address, first.family);
       });
     },
-  });
-  return (target, callback) => {
-    const literal = target.hostname.replace(/^\[|\]$/g, '');
-    // the port is empty when it is the scheme's own
-    const refusal =
-      addresses.portRefusal(Number(target.port)) ?? (isIP(literal) ? addresses.refusal(literal) : undefined);
-    if (refusal !== undefined) {
-      callback(new FetchFault('EGRESS_REFUSED', refusal), null);
-      return;
-    }
-    connect(target, callback);
   };
 }
 

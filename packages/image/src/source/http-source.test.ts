@@ -136,10 +136,18 @@ test('the first bytes are asked for as a range, and a server that sends everythi
     stallTimeoutMs: 5000,
     maxRedirects: 5,
   });
-  const ranged = await client.open(server.url('ok', 'x'), { headers: {}, signal, firstBytes: 3 });
+  const ranged = await client.open(server.url('ok', 'x'), {
+    headers: {},
+    signal,
+    range: { first: 0, last: 2 },
+  });
   assert.equal(await text(ranged.body), 'the');
   assert.equal(ranged.totalBytes, content.length);
-  const whole = await client.open(server.url('no-range', 'x'), { headers: {}, signal, firstBytes: 3 });
+  const whole = await client.open(server.url('no-range', 'x'), {
+    headers: {},
+    signal,
+    range: { first: 0, last: 2 },
+  });
   assert.equal(await text(whole.body), 'the image');
   assert.equal(whole.totalBytes, content.length);
   assert.equal(server.requests()[0]?.headers['accept-encoding'], 'identity');

@@ -6,18 +6,32 @@ import type { EgressPolicy } from '../types.ts';
 import { type ConnectorOptions, makeGuardedConnector } from './connector.ts';
 import { makeAddressCheck } from './egress.ts';
 import { guardedBody } from './guarded-body.ts';
+import { openGuardedSocket } from './guarded-socket.ts';
+import { checkEncoding, faultOfStatus, single } from './http-status.ts';
 import { networkFault } from './network-faults.ts';
+import {
+  openRangeConnection,
+  type RangeConnection,
+  type RangeConnectionOptions,
+} from './range-connection.ts';
 import { firstHop, type Hop, nextHop } from './redirect.ts';
-import { parseRetryAfter } from './retry-after.ts';
+import { type ContentRange, parseContentRange, strongValidator } from './validator.ts';
 
 /** A source that answered and is ready to send. Its body must be consumed or `close` called. */
 export interface OpenedSource {
   /** Where the redirects ended, redacted. */
   readonly finalUrl: string;
+  /** Where they ended and what to send there, for further requests. Holds secrets. `undefined` where there are none. */
+  readonly target: Hop | undefined;
   /** Bytes this answer promises. */
   readonly lengthBytes: number | undefined;
   /** Bytes of the whole file, as far as the answer tells. */
   readonly totalBytes: number | undefined;
+  /** True for a part of the file as it was asked for: further ones can be asked for too. */
+  readonly ranged: boolean;
+  /** Strong validator of the file, see validator.ts. */
+  readonly validator: string | undefined;
+  readonly headers: IncomingHttpHeaders;
   readonly warnings: readonly string[];
   readonly body: AsyncGenerator<Buffer, void, undefined>;
   close(): void;
@@ -25,15 +39,19 @@ export interface OpenedSource {
 
 export interface OpenOptions {
   readonly headers: Readonly<Record<string, string>>;
-  /** Ask for the first bytes only; a server may send all the same. */
-  readonly firstBytes?: number;
+  /** Ask for these bytes only, both ends included; a server may send everything all the same. */
+  readonly range?: { readonly first: number; readonly last?: number };
   readonly signal: AbortSignal;
 }
 
 export interface HttpClient extends AsyncDisposable {
   /** @throws FetchFault of the source; the signal's reason when aborted. */
   open(url: string, options: OpenOptions): Promise<OpenedSource>;
+  /** Connects to where an opened source came from, for further parts of it. To be disposed of. */
+  connect(target: Hop, facts: RangeFacts): RangeConnection;
 }
+
+type RangeFacts = Pick<RangeConnectionOptions, 'validator' | 'totalBytes' | 'hold'>;
 
 export interface HttpClientOptions {
   readonly egress: EgressPolicy | undefined;
@@ -46,15 +64,16 @@ export interface HttpClientOptions {
 
 /** Opens http and https URLs under an egress policy that holds for every connection, redirects included. */
 export function makeHttpClient(options: HttpClientOptions): HttpClient {
+  const connector: ConnectorOptions = {
+    addresses: makeAddressCheck(options.egress),
+    connectTimeoutMs: options.connectTimeoutMs,
+    ...(options.extraCa ? { extraCa: options.extraCa } : {}),
+    ...(options.lookup ? { lookup: options.lookup } : {}),
+  };
   const dispatcher = new Agent({
     allowH2: false,
     pipelining: 1,
-    connect: makeGuardedConnector({
-      addresses: makeAddressCheck(options.egress),
-      connectTimeoutMs: options.connectTimeoutMs,
-      ...(options.extraCa ? { extraCa: options.extraCa } : {}),
-      ...(options.lookup ? { lookup: options.lookup } : {}),
-    }),
+    connect: makeGuardedConnector(connector),
     // guarded-body.ts watches for stalls
     bodyTimeout: 0,
     headersTimeout: 0,
@@ -62,6 +81,14 @@ export function makeHttpClient(options: HttpClientOptions): HttpClient {
   return {
     open: (url, openOptions) =>
       openFollowing(dispatcher, firstHop(url, openOptions.headers), openOptions, options),
+    connect: (target, facts) =>
+      openRangeConnection({
+        ...facts,
+        target,
+        stallTimeoutMs: options.stallTimeoutMs,
+        connectTimeoutMs: options.connectTimeoutMs,
+        connect: (onread) => openGuardedSocket(target.url, connector, onread),
+      }),
     [Symbol.asyncDispose]: () => dispatcher.destroy(),
   };
 }
@@ -112,7 +139,7 @@ async function send(
         ...hop.headers,
         // the digest is that of the file as published: no transformation may come between
         'accept-encoding': 'identity',
-        ...(open.firstBytes === undefined ? {} : { range: `bytes=0-${open.firstBytes - 1}` }),
+        ...(open.range === undefined ? {} : { range: `bytes=${open.range.first}-${open.range.last ?? ''}` }),
       },
     });
   } catch (error) {
@@ -134,19 +161,20 @@ interface Exchange {
 }
 
 function openedSource(response: Dispatcher.ResponseData, exchange: Exchange): OpenedSource {
-  const { headers, body } = response;
+  const { headers, body, statusCode } = response;
   const { hop, first, open, client } = exchange;
-  checkStatus(response, open.firstBytes !== undefined);
-  const encoding = single(headers['content-encoding'])?.trim().toLowerCase();
-  if (encoding !== undefined && encoding !== '' && encoding !== 'identity') {
-    throw new FetchFault('CONTENT_ENCODING', encoding.slice(0, 40));
-  }
+  const range = checkStatus(response, open);
+  checkEncoding(headers);
   const declared = single(headers['content-length']);
   const lengthBytes = declared !== undefined && /^\d{1,15}$/.test(declared) ? Number(declared) : undefined;
   return {
     finalUrl: redactUrl(hop.url.href),
-    lengthBytes,
-    totalBytes: response.statusCode === 206 ? totalOfRange(headers) : lengthBytes,
+    target: hop,
+    lengthBytes: range === undefined ? lengthBytes : range.last - range.first + 1,
+    totalBytes: statusCode === 206 ? range?.total : lengthBytes,
+    ranged: range !== undefined,
+    validator: strongValidator(headers),
+    headers,
     warnings:
       first.url.protocol === 'https:' && hop.url.protocol === 'http:'
         ? [
@@ -158,34 +186,22 @@ function openedSource(response: Dispatcher.ResponseData, exchange: Exchange): Op
   };
 }
 
-/** @throws FetchFault unless the status is that of a file being sent. */
-function checkStatus({ statusCode, headers }: Dispatcher.ResponseData, ranged: boolean): void {
-  if (statusCode === 200) return;
-  if (statusCode === 206 && ranged) {
-    if (/^bytes 0-/.test(single(headers['content-range']) ?? '')) return;
+/** @throws FetchFault unless the status is that of a file, or of the part of it that was asked for, being sent. */
+function checkStatus(
+  { statusCode, headers }: Dispatcher.ResponseData,
+  { range }: OpenOptions,
+): ContentRange | undefined {
+  if (statusCode === 200) return undefined;
+  if (statusCode === 206 && range) {
+    const sent = parseContentRange(single(headers['content-range']));
+    // a server may send less than was asked for (RFC 9110 §15.3.7), but nothing else
+    if (sent?.first === range.first && sent.last <= (range.last ?? sent.last)) return sent;
     throw new FetchFault('HTTP_UNEXPECTED', 'a range other than the one asked for');
   }
-  const answered = `answered ${statusCode}`;
-  if (statusCode === 404 || statusCode === 410) throw new FetchFault('HTTP_NOT_FOUND', answered);
-  if ([401, 403, 407].includes(statusCode)) throw new FetchFault('HTTP_DENIED', answered);
   // an empty file has no first byte to send
-  if (statusCode === 416 && ranged) throw new FetchFault('IMAGE_EMPTY', answered);
-  if ([408, 425, 429, 503].includes(statusCode)) {
-    const retryAfterMs = parseRetryAfter(single(headers['retry-after']), Date.now());
-    throw new FetchFault('HTTP_BUSY', answered, retryAfterMs === undefined ? {} : { retryAfterMs });
-  }
-  if (statusCode >= 500) throw new FetchFault('HTTP_SERVER_ERROR', answered);
-  if (statusCode >= 400) throw new FetchFault('HTTP_REJECTED', answered);
-  throw new FetchFault('HTTP_UNEXPECTED', answered);
-}
-
-function totalOfRange(headers: IncomingHttpHeaders): number | undefined {
-  const match = /^bytes \d+-\d+\/(\d{1,15})$/.exec(single(headers['content-range']) ?? '');
-  return match ? Number(match[1]) : undefined;
-}
-
-function single(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value[0] : value;
+  if (statusCode === 416 && range?.first === 0) throw new FetchFault('IMAGE_EMPTY', 'answered 416');
+  if (statusCode === 416) throw new FetchFault('SOURCE_CHANGED', 'it has become shorter');
+  throw faultOfStatus(statusCode, headers);
 }
 
 /** Ends a response whose body nobody wants. */

@@ -20,7 +20,7 @@ const sink = directorySink({
   onCommitStep: (step: CommitStep) => (step === stopAt ? standStill() : undefined),
 });
 const image = await sink.open(new AbortController().signal);
-await image.write(Buffer.alloc(100_000, 'a'));
+await image.write(0, Buffer.alloc(100_000, 'a'));
 if (stopAt === 'writing') await standStill();
-await image.write(Buffer.alloc(100_000, 'b'));
+await image.write(100_000, Buffer.alloc(100_000, 'b'));
 await image.commit(200_000);

@@ -1,0 +1,138 @@
+import { looksLikeMetalink, metalinkLimitBytes } from '@millrace/metalink';
+import { detectCompression } from '../decode/compression.ts';
+import { FetchFault } from '../errors.ts';
+import { type HeadFindings, headBytes, inspectHead } from '../inspect/inspect-image.ts';
+import { headersFor } from '../request.ts';
+import type { OpenedSource } from '../source/http-source.ts';
+import { peekBody, readWithin } from '../source/peek.ts';
+import type { Compression } from '../types.ts';
+import type { RoundDeps, RoundFacts, Trying } from './deps.ts';
+import { recordFailure, waitBefore } from './failures.ts';
+import { usualSegmentBytes } from './layout.ts';
+import { checkAnnouncedLength, checkArrived } from './lengths.ts';
+
+/** A source that answered with the beginning of an image. */
+export interface Beginning {
+  readonly trying: Trying;
+  readonly opened: OpenedSource;
+  /** The bytes of the answer, from its first one on. To be read once. */
+  readonly chunks: () => AsyncIterable<Buffer>;
+  readonly compression: Compression;
+  /** What the first bytes show, where they are not compressed. */
+  readonly findings: HeadFindings | undefined;
+  /** Of the whole file; `undefined` when nobody says. */
+  readonly totalBytes: number | undefined;
+  /** Whether further parts of the same bytes can be asked for. Otherwise this answer is the whole. */
+  readonly inParts: boolean;
+}
+
+/**
+ * Opens the best source and looks at its first bytes.
+ * @returns the text instead when it is a metalink; `undefined` when the source failed and another try is to be begun
+ */
+export async function begin(
+  deps: RoundDeps,
+  facts: RoundFacts,
+): Promise<Beginning | { readonly metalink: Buffer } | undefined> {
+  const { course, journal, options } = deps;
+  const [spot] = course.startable(new Set());
+  if (!spot) throw new Error('a course without a source has ended');
+  const record = journal.startAttempt(spot);
+  try {
+    return await look(deps, { spot, record });
+  } catch (error) {
+    if (options.signal.aborted) {
+      record.fail({ code: 'CANCELLED', message: 'cancelled' }, 'stop');
+      throw error;
+    }
+    if (!(error instanceof FetchFault)) throw error;
+    const { digestState } = facts;
+    const failed = { spot, record, fault: error, digestState, resumes: false, bytes: record.bytes };
+    const decision = recordFailure(deps, failed);
+    journal.enterPhase('planning');
+    await waitBefore(decision, options.signal);
+    return undefined;
+  }
+}
+
+async function look(deps: RoundDeps, trying: Trying): Promise<Beginning | { readonly metalink: Buffer }> {
+  const { plan, request, course, journal } = deps;
+  const { spot, record } = trying;
+  const whole = course.isStandingBy(spot);
+  const opened = await open(deps, trying, whole);
+  try {
+    for (const warning of opened.warnings) journal.warn(warning);
+    const peeked = await peekBody(opened.body, headBytes);
+    if (looksLikeMetalink(peeked.head)) {
+      if (plan.metalink) throw new FetchFault('METALINK_NESTED', '');
+      const metalink = await readMetalink(deps, trying, opened, peeked);
+      record.forget();
+      return { metalink };
+    }
+    checkAnnouncedLength(opened, plan, request);
+    const totalBytes = opened.totalBytes ?? plan.expectedBytes;
+    const validated = plan.expectedDigest !== undefined || opened.validator !== undefined;
+    const inParts = opened.ranged && totalBytes !== undefined && opened.target !== undefined && validated;
+    const holdsAll = !opened.ranged || opened.lengthBytes === totalBytes;
+    if (!inParts && !holdsAll) {
+      // two answers could be about different bytes, and nobody would notice: everything in one, then
+      course.standBy(spot);
+      opened.close();
+      return await look(deps, trying);
+    }
+    record.setTotal(totalBytes);
+    const compression = detectCompression(peeked.head);
+    const complete = holdsAll && peeked.head.length < headBytes;
+    const findings = compression === 'none' ? inspectPlain(deps, peeked.head, complete) : undefined;
+    if (compression === 'none' && findings?.virtualSizeBytes === undefined && totalBytes !== undefined) {
+      checkArrived(totalBytes, true, request);
+    }
+    return { trying, opened, chunks: peeked.chunks, compression, findings, totalBytes, inParts };
+  } catch (error) {
+    opened.close();
+    throw error;
+  }
+}
+
+function open(
+  { request, client, options }: RoundDeps,
+  { spot }: Trying,
+  whole: boolean,
+): Promise<OpenedSource> {
+  const { url } = spot.source;
+  return client.open(url, {
+    headers: headersFor(url, request),
+    ...(whole ? {} : { range: { first: 0, last: usualSegmentBytes - 1 } }),
+    signal: options.signal,
+  });
+}
+
+function inspectPlain({ request }: RoundDeps, head: Buffer, complete: boolean): HeadFindings | undefined {
+  const { maxVirtualSizeBytes } = request.limits;
+  return inspectHead(head.subarray(0, headBytes), complete || head.length >= headBytes, {
+    format: request.format,
+    maxVirtualSizeBytes,
+  });
+}
+
+async function readMetalink(
+  deps: RoundDeps,
+  trying: Trying,
+  opened: OpenedSource,
+  peeked: Parameters<typeof readWithin>[0],
+): Promise<Buffer> {
+  const tooLong = () => new FetchFault('METALINK_UNUSABLE', `it has more than ${metalinkLimitBytes} bytes`);
+  if (opened.totalBytes !== undefined && opened.totalBytes > metalinkLimitBytes) throw tooLong();
+  const text = await readWithin(peeked, metalinkLimitBytes);
+  opened.close();
+  if (text === undefined) throw tooLong();
+  if (!opened.ranged || opened.totalBytes === undefined || text.length >= opened.totalBytes) return text;
+  const whole = await open(deps, trying, true);
+  try {
+    const all = await readWithin(await peekBody(whole.body, 1), metalinkLimitBytes);
+    if (all === undefined) throw tooLong();
+    return all;
+  } finally {
+    whole.close();
+  }
+}

@@ -1,0 +1,248 @@
+import { availableParallelism } from 'node:os';
+import { type Digest, describeError, formatChecksum } from '@millrace/core';
+import { FetchFailure, FetchFault } from '../errors.ts';
+import { type ImageFindings, inspectWhole } from '../inspect/inspect-image.ts';
+import { makeSlabPool } from '../memory/slab-pool.ts';
+import { makeTransfer, type Transfer } from '../transfer/transfer.ts';
+import type { FetchedImage, OpenImage } from '../types.ts';
+import { type DigestEngine, inlineDigestEngine, threadedDigestEngine } from '../verify/digest-engine.ts';
+import { makePieceCheck } from '../verify/piece-check.ts';
+import { checkDigest } from '../verify/transfer-digest.ts';
+import { type Beginning, begin } from './begin.ts';
+import { BeginAgain, type RoundDeps, type RoundFacts, type Trying } from './deps.ts';
+import { recordFailure, waitBefore } from './failures.ts';
+import { type Layout, layoutOf } from './layout.ts';
+import { resumeIdentity } from './resume.ts';
+import { runSources } from './sources.ts';
+import { startUnpacking, type Unpacking } from './unpack.ts';
+
+/** Files smaller than this are hashed where they are read: a thread would take longer to start. */
+const threadsFromBytes = 16 * 1024 * 1024;
+
+export type RoundResult = { readonly image: FetchedImage } | { readonly metalink: Buffer } | undefined;
+
+/**
+ * One way from a first source to a committed image.
+ * @returns `undefined` when it failed and the course knows of something else to try
+ * @throws FetchFailure when nothing is left to try; the signal's reason when aborted
+ */
+export async function runRound(deps: RoundDeps): Promise<RoundResult> {
+  const { plan, journal, options } = deps;
+  const facts: RoundFacts = { digestState: plan.expectedDigest ? 'not-verified' : 'none-expected' };
+  const beginning = await begin(deps, facts);
+  if (beginning === undefined || 'metalink' in beginning) return beginning;
+  const contributors = new Map<number, Trying>([[beginning.trying.spot.rank, beginning.trying]]);
+  try {
+    return { image: await fillAndCommit(deps, facts, beginning, contributors) };
+  } catch (error) {
+    if (error instanceof BeginAgain) {
+      journal.enterPhase('planning');
+      endRunning(contributors, error.cause);
+      return undefined;
+    }
+    if (options.signal.aborted || !(error instanceof FetchFault)) {
+      endRunning(contributors, error);
+      throw error;
+    }
+    await blame(deps, facts, contributors, error);
+    return undefined;
+  } finally {
+    beginning.opened.close();
+  }
+}
+
+/** Tries that were under way end with the round, for the reason that ended it. */
+function endRunning(contributors: ReadonlyMap<number, Trying>, reason: unknown): void {
+  for (const { record } of contributors.values()) {
+    if (record.state !== 'running') continue;
+    const fault = reason instanceof FetchFault || reason instanceof FetchFailure ? reason : undefined;
+    record.fail(
+      fault ? { code: fault.code, message: fault.message } : { code: 'CANCELLED', message: 'cancelled' },
+      'stop',
+    );
+  }
+}
+
+/** The bytes are wrong, or the place for them is: every source that sent some is told of, one of them decides. */
+async function blame(
+  deps: RoundDeps,
+  facts: RoundFacts,
+  contributors: ReadonlyMap<number, Trying>,
+  fault: FetchFault,
+): Promise<void> {
+  const { journal, options } = deps;
+  const tries = [...contributors.values()].sort((a, b) => a.spot.rank - b.spot.rank);
+  const [first, ...others] = tries;
+  if (!first) throw fault;
+  const { digestState } = facts;
+  for (const { record } of others) {
+    if (record.state === 'running') record.fail(fault, 'next-checksum-attempt');
+  }
+  const failed = { ...first, fault, digestState, resumes: false, bytes: first.record.bytes };
+  const decision = recordFailure(deps, failed);
+  journal.enterPhase('planning');
+  await waitBefore(decision, options.signal);
+}
+
+async function fillAndCommit(
+  deps: RoundDeps,
+  facts: RoundFacts,
+  beginning: Beginning,
+  contributors: Map<number, Trying>,
+): Promise<FetchedImage> {
+  const { sink, plan, options } = deps;
+  const { totalBytes, compression, inParts } = beginning;
+  const layout = layoutOf(totalBytes, inParts ? plan.pieces : undefined);
+  const identity = inParts ? resumeIdentity(deps, beginning) : undefined;
+  const resume = identity === undefined ? {} : { resume: { identity, segmentBytes: layout.segmentBytes } };
+  const plain = compression === 'none';
+  const image = await sink.open(
+    options.signal,
+    // only for what is not compressed is the size of the file the size that will be written
+    plain ? { ...(totalBytes === undefined ? {} : { sizeBytes: totalBytes }), ...resume } : {},
+  );
+  try {
+    return await fill(deps, { facts, beginning, contributors, layout, image });
+  } catch (error) {
+    await leave(deps, image, error);
+    throw error;
+  }
+}
+
+/** What was fetched may be gone on with later, unless it was the bytes that were at fault. */
+async function leave({ options }: RoundDeps, image: OpenImage, error: unknown): Promise<void> {
+  const { keepPartial = false, log, signal } = options;
+  const interrupted = signal.aborted || (error instanceof FetchFailure && error.failureClass === 'next-host');
+  try {
+    if (keepPartial && interrupted) await image.suspend();
+    else await image.abort();
+  } catch (left) {
+    // a pool that is gone cannot be tidied up either: the reason that counts is the first one
+    log.warn({ error: describeError(left) }, 'partial image left');
+  }
+}
+
+interface Filling {
+  readonly facts: RoundFacts;
+  readonly beginning: Beginning;
+  readonly contributors: Map<number, Trying>;
+  readonly layout: Layout;
+  readonly image: OpenImage;
+}
+
+async function fill(deps: RoundDeps, filling: Filling): Promise<FetchedImage> {
+  const { plan, journal, request, options } = deps;
+  const { beginning, layout, image } = filling;
+  const { compression, totalBytes } = beginning;
+  const local = new AbortController();
+  const signal = AbortSignal.any([options.signal, local.signal]);
+  const pool = makeSlabPool({ slabBytes: layout.segmentBytes, count: layout.slabs });
+  const pieces = plan.piecesSuffice ? layout.pieces : undefined;
+  await using digests = digestEngineFor(pool.memory, totalBytes, pieces !== undefined);
+  const unpacking =
+    compression === 'none' ? undefined : startUnpacking(deps, compression, { image, pool, signal });
+  const transfer = makeTransfer({
+    pool,
+    digests,
+    segmentBytes: layout.segmentBytes,
+    sizeBytes: beginning.inParts ? totalBytes : undefined,
+    store: unpacking ? undefined : image,
+    pieces: layout.pieces && makePieceCheck(layout.pieces, layout.segmentBytes, digests),
+    algorithm: pieces ? undefined : (plan.expectedDigest?.algorithm ?? 'SHA-256'),
+    feed: unpacking?.feed,
+    signal,
+  });
+  try {
+    journal.beginTransfer({ done: transfer.keptBytes, total: totalBytes });
+    journal.enterPhase('transferring');
+    const digest = await moveBytes(deps, filling, { transfer, unpacking, signal });
+    const unpackedBytes = unpacking ? await unpacking.finish() : (transfer.segments.sizeBytes ?? 0);
+    journal.enterPhase('inspecting');
+    const { format, limits } = request;
+    const rules = { format, maxVirtualSizeBytes: limits.maxVirtualSizeBytes };
+    const findings = await inspectWhole(image, rules, options.signal);
+    journal.enterPhase('committing');
+    options.signal.throwIfAborted();
+    await image.commit(unpackedBytes);
+    return report(deps, filling, { transfer, findings, digest });
+  } finally {
+    local.abort(new Error('the round is over'));
+    await unpacking?.stop();
+    await transfer.stop();
+  }
+}
+
+/** Everything up to the last byte, verified. The decoder gets the end of its input only then. */
+async function moveBytes(
+  deps: RoundDeps,
+  { facts, beginning, contributors }: Filling,
+  moving: {
+    readonly transfer: Transfer;
+    readonly unpacking: Unpacking | undefined;
+    readonly signal: AbortSignal;
+  },
+): Promise<Digest> {
+  const { plan, journal } = deps;
+  const { transfer, unpacking, signal } = moving;
+  const local = new AbortController();
+  const sourcesSignal = AbortSignal.any([signal, local.signal]);
+  const fetching = runSources({ deps, facts, beginning, transfer, contributors, signal: sourcesSignal });
+  const finishing = transfer.finish();
+  // each is waited for below, or has been overtaken by the failure of another
+  fetching.catch(() => {});
+  finishing.catch(() => {});
+  const unpackingFailed = unpacking ? [unpacking.failed] : [];
+  try {
+    await Promise.race([Promise.all([fetching, orNever(finishing)]), ...unpackingFailed]);
+    journal.enterPhase('verifying');
+    const computed = await finishing;
+    checkDigest(computed, plan.expectedDigest);
+    if (plan.expectedDigest) facts.digestState = 'matched';
+    if (unpacking) journal.enterPhase('unpacking');
+    const digest = computed ?? plan.expectedDigest;
+    if (!digest) throw new Error('without a digest to expect one is computed');
+    return digest;
+  } finally {
+    local.abort(new Error('enough has been fetched'));
+    await fetching.catch(() => {});
+  }
+}
+
+/** Rejects when the promise does, and does not wait for it otherwise. */
+function orNever(promise: Promise<unknown>): Promise<void> {
+  return Promise.race([promise.then(() => {}), Promise.resolve()]);
+}
+
+function digestEngineFor(
+  memory: SharedArrayBuffer,
+  totalBytes: number | undefined,
+  pieces: boolean,
+): DigestEngine {
+  if (totalBytes !== undefined && totalBytes < threadsFromBytes) return inlineDigestEngine();
+  return threadedDigestEngine(memory, pieces ? Math.min(availableParallelism(), 4) : 1);
+}
+
+function report(
+  { journal, plan, options }: RoundDeps,
+  { contributors, beginning, image }: Filling,
+  done: { readonly transfer: Transfer; readonly findings: ImageFindings; readonly digest: Digest },
+): FetchedImage {
+  const { transfer, findings, digest } = done;
+  for (const { record } of contributors.values()) if (record.state === 'running') record.succeed();
+  journal.enterPhase('committed');
+  const { keptBytes } = transfer;
+  options.log.debug({ digest: formatChecksum(digest) }, 'image committed');
+  return {
+    format: findings.format,
+    compression: beginning.compression,
+    sizeBytes: image.sizeBytes,
+    virtualSizeBytes: findings.virtualSizeBytes,
+    transferredBytes: (transfer.segments.sizeBytes ?? 0) - keptBytes,
+    resumedBytes: keptBytes,
+    verifiedBy: plan.expectedDigest ? (plan.piecesSuffice ? 'pieces' : 'digest') : 'nothing',
+    digest,
+    attempts: journal.attempts,
+    warnings: [...journal.warnings],
+    phaseMs: journal.phaseMs,
+  };
+}
