@@ -43,7 +43,7 @@ const unusualServers = [
   'ok?validator=weak',
   'ok?validator=now',
   'redirect?hops=3',
-  'redirect-expiring?uses=1',
+  'redirect-expiring?uses=4',
 ];
 describe('a server that is unusual delivers, and is not blamed', together, () => {
   for (const source of unusualServers) {
@@ -160,6 +160,8 @@ const changes: readonly (readonly [source: string, later: Uint8Array])[] = [
   ['changes-unhonoured-after-1?validator=none', republished],
   ['changes-unhonoured-after-1?validator=weak', republished],
   ['changes-unhonoured-after-1?validator=now', republished],
+  ['changes-unmarked-after-1', republished],
+  ['changes-unmarked-after-1?validator=date', republished],
   ['grows-after-1', grown],
   ['grows-after-1?validator=none', grown],
 ];

@@ -28,6 +28,10 @@ export const versionFaults: FaultTable = {
   'changes-silently-after-%': changing(otherFile, ({ lastModified }, { etag }) => ({
     validators: { etag, lastModified },
   })),
+  /** The same, without any validator: nothing says that it is still the version that If-Range asks for. */
+  'changes-unmarked-after-%': changing(otherFile, (now, original) =>
+    now === original ? {} : { ignoresIfRange: true, validators: {} },
+  ),
   /** The file is a thousand bytes longer; only its size tells. */
   'grows-after-%': changing((file) => grownFile(file, 1000)),
 };
