@@ -10,8 +10,10 @@ export {
 export { type Decision, nextAfterFailure, type Situation } from './failure-policy.ts';
 export { fetchImage } from './fetch-image.ts';
 export { type ChecksumRequest, type FoundChecksum, findChecksum } from './find-checksum.ts';
+export { makeSlabMemories, type SlabMemories } from './memory/slab-pool.ts';
 export { type ProbeOptions, probeImage } from './probe-image.ts';
 export { type CommitStep, type DirectorySinkOptions, directorySink } from './sink/directory-sink.ts';
 export { partialPath } from './sink/partial-name.ts';
-export { removeStalePartials } from './sink/stale-partials.ts';
+export { makeSpaceLedger, type SpaceLedger } from './sink/space.ts';
+export { removeStalePartials, type StalePartialOptions } from './sink/stale-partials.ts';
 export * from './types.ts';

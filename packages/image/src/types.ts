@@ -1,4 +1,5 @@
 import type { Digest, Logger } from '@millrace/core';
+import type { SlabMemories } from './memory/slab-pool.ts';
 
 /** The engine's contract: what it is asked, what it reports, how it fails. */
 
@@ -188,6 +189,8 @@ export interface EngineOptions {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly rateLimit?: RateLimit;
+  /** Memory that transfers hand on to each other. Default: each has its own, and it goes when the garbage is collected. */
+  readonly memories?: SlabMemories;
   /**
    * True: a fetch that was interrupted, or for which no source is left, leaves what it has for the next one. Default:
    * nothing is left but by the death of the process.

@@ -18,9 +18,10 @@ export interface Slab {
   release(): void;
 }
 
-export interface SlabPool {
+export interface SlabPool extends Disposable {
   readonly memory: SharedArrayBuffer;
   readonly slabBytes: number;
+  readonly count: number;
   /** Slabs that nobody holds. */
   readonly free: number;
   tryAcquire(): Slab | undefined;
@@ -29,15 +30,54 @@ export interface SlabPool {
 }
 
 /**
- * Makes a pool whose memory is that of a shared WebAssembly memory: the one way to page-aligned memory that sockets can
- * read into, files be written from and threads hash, without a copy in between. Pages never touched take no room.
+ * Memory for pools, used again by the next transfer: what a transfer had would otherwise stay with the process until the
+ * next garbage collection, which does not know how much it is.
  */
-export function makeSlabPool(options: { readonly slabBytes: number; readonly count: number }): SlabPool {
-  const { slabBytes, count } = options;
+export interface SlabMemories {
+  take(bytes: number): SharedArrayBuffer;
+  giveBack(memory: SharedArrayBuffer): void;
+}
+
+/** So much is kept for the next transfers; what is beyond that, when many have run at once, is let go of. */
+const mostKept = 4;
+/** Few sizes, so that what one transfer had fits the next one. */
+const memoryStepBytes = 4 * 1024 * 1024;
+
+export function makeSlabMemories(): SlabMemories {
+  const kept: SharedArrayBuffer[] = [];
+  return {
+    take(bytes) {
+      const size = Math.ceil(bytes / memoryStepBytes) * memoryStepBytes;
+      const index = kept.findIndex((memory) => memory.byteLength >= size && memory.byteLength <= 2 * size);
+      const [memory] = index < 0 ? [] : kept.splice(index, 1);
+      return memory ?? allocate(size);
+    },
+    giveBack(memory) {
+      if (kept.length < mostKept) kept.push(memory);
+    },
+  };
+}
+
+/** The memory of a shared WebAssembly memory is page-aligned. Pages never touched take no room. */
+function allocate(bytes: number): SharedArrayBuffer {
+  const pages = Math.ceil(bytes / wasmPageBytes);
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }).buffer;
+}
+
+export interface SlabPoolOptions {
+  readonly slabBytes: number;
+  readonly count: number;
+  /** Where the memory comes from and goes back to; otherwise it is the pool's own. */
+  readonly memories?: SlabMemories | undefined;
+}
+
+/**
+ * Makes a pool over page-aligned shared memory: the one kind that sockets can read into, files be written from and threads
+ * hash, without a copy in between. To be disposed of when nothing holds a slab and no thread sees the memory any more.
+ */
+export function makeSlabPool({ slabBytes, count, memories }: SlabPoolOptions): SlabPool {
   if (slabBytes % pageBytes !== 0 || slabBytes <= 0) throw new Error(`slabs of ${slabBytes} bytes`);
-  const pages = Math.ceil((slabBytes * count) / wasmPageBytes);
-  const shared = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  const memory = shared.buffer;
+  const memory = memories?.take(slabBytes * count) ?? allocate(slabBytes * count);
   const free: number[] = Array.from({ length: count }, (_, index) => (count - 1 - index) * slabBytes);
   const waiting: ((slab: Slab) => void)[] = [];
 
@@ -68,6 +108,8 @@ export function makeSlabPool(options: { readonly slabBytes: number; readonly cou
   return {
     memory,
     slabBytes,
+    count,
+    [Symbol.dispose]: () => memories?.giveBack(memory),
     get free() {
       return free.length;
     },

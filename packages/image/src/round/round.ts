@@ -92,7 +92,7 @@ async function fillAndCommit(
 ): Promise<FetchedImage> {
   const { sink, plan, options } = deps;
   const { totalBytes, compression, inParts } = beginning;
-  const layout = layoutOf(totalBytes, inParts ? plan.pieces : undefined);
+  const layout = layoutOf(totalBytes, inParts ? plan.pieces : undefined, compression !== 'none');
   const identity = inParts ? resumeIdentity(deps, beginning) : undefined;
   const resume = identity === undefined ? {} : { resume: { identity, segmentBytes: layout.segmentBytes } };
   const plain = compression === 'none';
@@ -136,11 +136,11 @@ async function fill(deps: RoundDeps, filling: Filling): Promise<FetchedImage> {
   const { compression, totalBytes } = beginning;
   const local = new AbortController();
   const signal = AbortSignal.any([options.signal, local.signal]);
-  const pool = makeSlabPool({ slabBytes: layout.segmentBytes, count: layout.slabs });
+  const { memories } = options;
+  using pool = makeSlabPool({ slabBytes: layout.segmentBytes, count: layout.slabs, memories });
   const pieces = plan.piecesSuffice ? layout.pieces : undefined;
   await using digests = digestEngineFor(pool.memory, totalBytes, pieces !== undefined);
-  const unpacking =
-    compression === 'none' ? undefined : startUnpacking(deps, compression, { image, pool, signal });
+  const unpacking = compression === 'none' ? undefined : startUnpacking(deps, compression, { image, signal });
   const transfer = makeTransfer({
     pool,
     digests,

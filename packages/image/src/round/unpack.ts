@@ -1,9 +1,10 @@
 import { decoders } from '../decode/decoder.ts';
-import type { SlabPool } from '../memory/slab-pool.ts';
+import { makeSlabPool } from '../memory/slab-pool.ts';
 import { type Feeder, makeFeeder } from '../transfer/feeder.ts';
 import { makeImageWriter } from '../transfer/image-writer.ts';
 import type { Compression, OpenImage } from '../types.ts';
 import type { RoundDeps } from './deps.ts';
+import { unpackedSlabs } from './layout.ts';
 
 /** A decoder at work: what is fed to it comes out in the image. */
 export interface Unpacking {
@@ -16,17 +17,15 @@ export interface Unpacking {
 }
 
 export function startUnpacking(
-  { request }: RoundDeps,
+  { request, options }: RoundDeps,
   compression: Exclude<Compression, 'none'>,
-  {
-    image,
-    pool,
-    signal,
-  }: { readonly image: OpenImage; readonly pool: SlabPool; readonly signal: AbortSignal },
+  { image, signal }: { readonly image: OpenImage; readonly signal: AbortSignal },
 ): Unpacking {
   const { format, limits } = request;
   const local = new AbortController();
   const ended = AbortSignal.any([signal, local.signal]);
+  // of its own: bytes that wait to be unpacked must never take the room of those that have been
+  const pool = makeSlabPool({ ...unpackedSlabs, memories: options.memories });
   const feeder = makeFeeder();
   const writer = makeImageWriter({
     image,
@@ -57,6 +56,7 @@ export function startUnpacking(
       feeder.end();
       await running.catch(() => {});
       await writer.stop();
+      pool[Symbol.dispose]();
     },
   };
 }

@@ -7,6 +7,8 @@ import type { OpenImage } from '../types.ts';
 export interface ImageWriter {
   /** Takes the bytes, which may be used again when it resolves. Rejects with what an earlier write failed with. */
   write(chunk: Buffer): Promise<void>;
+  /** Judges the beginning of the image while it is gathered. @throws FetchFault when it is refused */
+  look(slab: Slab, length: number): void;
   /** A slab to be filled by whoever can do so without a copy, to be handed back full, or the last one, to `writeSlab`. */
   slab(): Promise<Slab>;
   writeSlab(slab: Slab, length: number): Promise<void>;
@@ -77,6 +79,7 @@ export function makeImageWriter(options: ImageWriterOptions): ImageWriter {
   };
 
   return {
+    look: (slab, length) => check(slab, length, false),
     slab: () => pool.acquire(signal),
     writeSlab,
     async write(chunk) {

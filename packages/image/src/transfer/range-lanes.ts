@@ -138,6 +138,7 @@ async function runLane(options: LaneOptions, first: FirstAnswer | undefined): Pr
   const link = makeLink(options);
   const underWay: Promise<void>[] = [];
   const rate = makeLaneRate();
+  const deliveries = makeDeliveries(options);
   try {
     if (first) {
       await readFirst(options, first);
@@ -145,6 +146,7 @@ async function runLane(options: LaneOptions, first: FirstAnswer | undefined): Pr
     }
     while (true) {
       signal.throwIfAborted();
+      if (deliveries.failure) throw deliveries.failure.error;
       const ahead =
         state.connections > 1 || rate.perSecond() < transfer.segments.segmentBytes
           ? askedAheadTogether
@@ -152,7 +154,7 @@ async function runLane(options: LaneOptions, first: FirstAnswer | undefined): Pr
       while (underWay.length < ahead && !options.retired?.aborted) {
         const assignment = transfer.take({ source, rate: rate.perSecond(), now: performance.now() });
         if (!assignment) break;
-        const part = fetchSegment(options, link, assignment, rate);
+        const part = fetchSegment(options, link, assignment, { rate, deliveries });
         // awaited in its turn; until then a failure must not count as unhandled
         part.catch(() => {});
         underWay.push(part);
@@ -165,7 +167,43 @@ async function runLane(options: LaneOptions, first: FirstAnswer | undefined): Pr
   } finally {
     link.close();
     await Promise.allSettled(underWay);
+    await deliveries.settled();
   }
+}
+
+/** Segments that are being checked, while the next ones are already arriving. */
+interface Deliveries {
+  readonly failure: { readonly error: unknown } | undefined;
+  begin(assignment: Assignment): void;
+  settled(): Promise<void>;
+}
+
+function makeDeliveries({ transfer, state }: LaneOptions): Deliveries {
+  const underWay = new Set<Promise<void>>();
+  let failure: { readonly error: unknown } | undefined;
+  return {
+    get failure() {
+      return failure;
+    },
+    begin(assignment) {
+      const delivery = transfer
+        .deliver(assignment)
+        .then(
+          () => {
+            state.delivered += 1;
+          },
+          (error: unknown) => {
+            failure ??= { error };
+            transfer.changed.tell();
+          },
+        )
+        .finally(() => underWay.delete(delivery));
+      underWay.add(delivery);
+    },
+    async settled() {
+      await Promise.all(underWay);
+    },
+  };
 }
 
 /** Stealing depends on time too: a source that has become slow changes nothing that would be told. */
@@ -254,16 +292,15 @@ async function fetchSegment(
   options: LaneOptions,
   link: Link,
   assignment: Assignment,
-  rate: LaneRate,
+  lane: { readonly rate: LaneRate; readonly deliveries: Deliveries },
 ): Promise<void> {
   const { transfer, state } = options;
-  const { segments } = transfer;
   let ends = 0;
   try {
     while (true) {
       const before = assignment.filled;
       try {
-        await readPart(options, link, assignment, rate);
+        await readPart(options, link, assignment, lane.rate);
         break;
       } catch (error) {
         if (error instanceof OpenAnew) {
@@ -273,21 +310,19 @@ async function fetchSegment(
         } else if (!(error instanceof ConnectionEnded)) throw error;
         ends = assignment.filled > before ? 0 : ends + 1;
         options.signal.throwIfAborted();
-        if (ends >= mostEndsInTurn)
+        if (ends >= mostEndsInTurn) {
           throw new FetchFault('TRANSFER_CUT', 'before the answer', { cause: error });
+        }
       }
     }
-    await transfer.deliver(assignment);
-    state.delivered += 1;
   } catch (error) {
-    // delivered and refused, or overtaken: it has been given back then
+    // what another source was faster with has been given back then
     if (error instanceof Overtaken) return;
-    if (!(error instanceof FetchFault && error.code === 'PIECE_MISMATCH')) {
-      segments.giveBack(assignment);
-      transfer.changed.tell();
-    }
+    transfer.segments.giveBack(assignment);
+    transfer.changed.tell();
     throw error;
   }
+  lane.deliveries.begin(assignment);
 }
 
 async function readPart(

@@ -214,7 +214,7 @@ export function makeTransfer(options: TransferOptions): Transfer {
     take: (taker) =>
       segments.take({
         ...taker,
-        limit: store ? Number.POSITIVE_INFINITY : turn + Math.max(1, poolSize(pool) - slabsForStealing),
+        limit: store ? Number.POSITIVE_INFINITY : turn + Math.max(1, pool.count - slabsForStealing),
       }),
     deliver,
     storeIn(image) {
@@ -241,8 +241,4 @@ export function makeTransfer(options: TransferOptions): Transfer {
       segments.clear();
     },
   };
-}
-
-function poolSize(pool: SlabPool): number {
-  return Math.floor(pool.memory.byteLength / pool.slabBytes);
 }
