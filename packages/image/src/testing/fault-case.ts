@@ -106,6 +106,14 @@ function requestTo(
   return requestFor(server.url('ok', 'image.metalink'));
 }
 
+/** A metalink of the published image, with its digest: sources of one rank. */
+export function metalinkFor(urls: readonly string[]): Buffer {
+  return metalinkOf(
+    urls.map((url) => ({ url, priority: 1 })),
+    { size: published.length, sha256: publishedDigest.hex },
+  );
+}
+
 function piecesElement(): string {
   const hashes: string[] = [];
   for (let at = 0; at < published.length; at += pieceBytes) {
