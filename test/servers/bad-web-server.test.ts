@@ -4,10 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { spawnProgram } from '@millrace/core';
-import { type RequestRecord, startBadWebServer } from './bad-web-server.ts';
+import {
+  type BadWebServerOptions,
+  type RequestRecord,
+  repeatedBytes,
+  startBadWebServer,
+} from './bad-web-server.ts';
 import { faultOf, faults } from './faults.ts';
+import { rawClient } from './raw-client.ts';
 
 const content = Buffer.from('0123456789'.repeat(1000));
 
@@ -54,18 +61,77 @@ test('what does not exist is 404, and names do not lead out of the directory', a
   }
 });
 
-test('every fault answers or breaks within a moment, and closing the server leaves nothing open', async () => {
-  const server = await startBadWebServer({ files: { x: content } });
-  for (const name of Object.keys(faults)) {
-    const segment = name.replace('%', '50');
+test('closing the server leaves nothing open, whatever each fault is about to do, with and without a range', async () => {
+  await using server = await startBadWebServer({ files: { x: content } });
+  const stop = new AbortController();
+  const asked = Object.keys(faults).flatMap((name) => {
+    const segment = name.replace('%', '1');
     assert.ok(faultOf(segment), segment);
-    const signal = AbortSignal.timeout(400);
-    await fetch(`${server.url(segment, 'x')}?rate=1000000`, { redirect: 'manual', signal })
-      .then((response) => response.arrayBuffer())
-      .catch(() => {});
-  }
-  assert.equal(server.requests().length, Object.keys(faults).length);
+    return [{}, { range: 'bytes=100-' }].map((headers) =>
+      fetch(server.url(segment, 'x'), { headers, redirect: 'manual', signal: stop.signal })
+        .then((response) => response.arrayBuffer())
+        .catch(() => {}),
+    );
+  });
+  while (server.requests().length < asked.length) await sleep(10);
   await server.close();
+  stop.abort();
+  await Promise.all(asked);
+});
+
+test('pipelined requests are answered in their order, and one that waits counts as not begun', async () => {
+  await using server = await startBadWebServer({ files: { x: content } });
+  await using client = await rawClient(server.port);
+  const ask = (first: number) => ({
+    path: '/slow/x?rate=20000',
+    headers: { range: `bytes=${first}-${first + 1999}` },
+  });
+  client.ask(ask(0), ask(2000));
+  await client.until('bytes 0-1999');
+  assert.equal(server.requests()[1]?.bytesSent, 0);
+  const received = await client.until('6789', 400);
+  assert.deepEqual(
+    received.split('HTTP/1.1 ').map((answer) => /content-range: (.*)\r\n/.exec(answer)?.[1]),
+    [undefined, 'bytes 0-1999/10000', 'bytes 2000-3999/10000'],
+  );
+  assert.equal(repeatedBytes(server.requests()), 0);
+  assert.deepEqual(
+    server.requests().map(({ range, from, connection }) => [range, from, connection]),
+    [
+      ['bytes=0-1999', 0, 1],
+      ['bytes=2000-3999', 2000, 1],
+    ],
+  );
+  client.ask(ask(1000));
+  await client.until('6789', 600);
+  assert.equal(repeatedBytes(server.requests()), 2000);
+});
+
+test('rates hold for the whole server and for each connection', async () => {
+  const seconds = async (options: BadWebServerOptions) => {
+    await using server = await startBadWebServer({ files: { x: content }, ...options });
+    const started = performance.now();
+    const answers = await Promise.all([1, 2].map(() => fetch(server.url('ok', 'x'))));
+    await Promise.all(answers.map((answer) => answer.arrayBuffer()));
+    return (performance.now() - started) / 1000;
+  };
+  // 50 ms are let through at once: what is left takes its time
+  assert.ok((await seconds({ bytesPerSecond: 100_000 })) > 0.14);
+  assert.ok((await seconds({ bytesPerSecondPerConnection: 100_000 })) > 0.04);
+});
+
+test('a server that is busy enough answers 503, and says how busy it was', async () => {
+  await using server = await startBadWebServer({ files: { x: content }, maxActive: 1 });
+  const first = await fetch(server.url('stall-at-50', 'x'));
+  const second = await fetch(server.url('ok', 'x'));
+  assert.deepEqual([second.status, second.headers.get('retry-after')], [503, '1']);
+  await first.body?.cancel();
+  let third = await fetch(server.url('ok', 'x'));
+  while (third.status === 503) third = await fetch(server.url('ok', 'x'));
+  assert.equal(third.status, 200);
+  assert.equal(server.mostActive(), 2);
+  server.forget();
+  assert.deepEqual([server.requests(), server.mostActive()], [[], 0]);
 });
 
 test('as a program it prints its port as one JSON line and serves a directory and its requests', async () => {

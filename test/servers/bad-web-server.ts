@@ -5,15 +5,21 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { faultOf } from './faults.ts';
-import { type ServedFile, servedBuffer, servedFromDirectory } from './served-files.ts';
+import type { AddressInfo, Socket } from 'node:net';
+import type { FaultCall } from './faults/fault.ts';
+import { faultOf, needsFile } from './faults.ts';
+import { newRecord, type OpenRecord, type RequestRecord, sumOfBytes } from './request-record.ts';
+import { answerStatus } from './send-file.ts';
+import { type ServedFile, servedBuffer, servedFromDirectory, withValidators } from './served-files.ts';
+import { makeThrottle, type Throttle } from './throttle.ts';
 
 export { basicCredentials, faults } from './faults.ts';
+export { type RequestRecord, repeatedBytes } from './request-record.ts';
 
 /**
- * A web server that misbehaves on request: `/FAULT/NAME` serves the file NAME with the fault of that name (the table is
- * `faults.ts`; `/ok/NAME` is correct). `GET /_requests` answers what was asked so far.
+ * A web server that misbehaves on request: `/FAULT/NAME` serves the file NAME with the fault of that name (the tables are
+ * in `faults/`; `/ok/NAME` is correct). With every fault the query may say what kind of server it is besides:
+ * `validator=none|weak|date|now`, `ranges=no`, `rate=BYTES_PER_SECOND`. `GET /_requests` answers what was asked so far.
  */
 export interface BadWebServerOptions {
   readonly files?: Readonly<Record<string, Uint8Array>>;
@@ -23,16 +29,11 @@ export interface BadWebServerOptions {
   readonly host?: string;
   /** Serves https. */
   readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer };
-}
-
-export interface RequestRecord {
-  readonly method: string;
-  /** With its query. */
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly status: number;
-  /** Bytes of the body handed to the connection. */
-  readonly bytesSent: number;
+  /** Shared by all connections. */
+  readonly bytesPerSecond?: number;
+  readonly bytesPerSecondPerConnection?: number;
+  /** Requests answered at the same time; those beyond get 503. */
+  readonly maxActive?: number;
 }
 
 export interface BadWebServer extends AsyncDisposable {
@@ -41,44 +42,24 @@ export interface BadWebServer extends AsyncDisposable {
   readonly origin: string;
   /** `url('ok', 'image.qcow2')` */
   url(fault: string, name?: string): string;
-  requests(): readonly RequestRecord[];
+  /** Those whose path contains the text, in the order of their arrival. */
+  requests(pathPart?: string): readonly RequestRecord[];
   /** Bytes sent by all requests whose path contains the text. */
   bytesSent(pathPart?: string): number;
+  /** Forgets the requests and how often each path was asked for. */
+  forget(): void;
+  /** How many requests were answered at the same time, at most, since it was started or told to forget. */
+  mostActive(): number;
   setFile(name: string, content: Uint8Array): void;
+  /** Of all connections together; `undefined`: no limit. */
+  setRate(bytesPerSecond: number | undefined): void;
   close(): Promise<void>;
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
 export async function startBadWebServer(options: BadWebServerOptions = {}): Promise<BadWebServer> {
-  const files = new Map(Object.entries(options.files ?? {}));
-  const records: Mutable<RequestRecord>[] = [];
-  const visits = new Map<string, number>();
-
-  const find = async (name: string): Promise<ServedFile | undefined> => {
-    const content = files.get(name);
-    if (content) return servedBuffer(content);
-    return options.directory === undefined ? undefined : servedFromDirectory(options.directory, name);
-  };
-
-  const onRequest = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    // a client that goes away in the middle is what many tests do
-    response.on('error', () => {});
-    const path = request.url ?? '/';
-    if (path === '/_requests') {
-      response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify(records));
-      return;
-    }
-    const record = newRecord(request, path);
-    records.push(record);
-    const visit = (visits.get(path) ?? 0) + 1;
-    visits.set(path, visit);
-    await answer({ request, response, record, visit, find });
-  };
-
+  const state = newState(options);
   const listener = (request: IncomingMessage, response: ServerResponse) => {
-    onRequest(request, response).catch((error: unknown) =>
+    answer(state, request, response).catch((error: unknown) =>
       response.destroy(error instanceof Error ? error : undefined),
     );
   };
@@ -89,6 +70,7 @@ export async function startBadWebServer(options: BadWebServerOptions = {}): Prom
   await listen(server, options.port ?? 0, options.host ?? '127.0.0.1');
   const { port } = server.address() as AddressInfo;
   const origin = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`;
+  const matching = (part: string) => state.records.filter(({ path }) => path.includes(part));
 
   const close = async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -100,72 +82,156 @@ export async function startBadWebServer(options: BadWebServerOptions = {}): Prom
     port,
     origin,
     url: (fault, name = '') => `${origin}/${fault}/${name}`,
-    requests: () => records.map((record) => ({ ...record })),
-    bytesSent: (part = '') => sumOfBytes(records.filter(({ path }) => path.includes(part))),
-    setFile: (name, content) => {
-      files.set(name, content);
+    requests: (part = '') => matching(part).map((record) => ({ ...record })),
+    bytesSent: (part = '') => sumOfBytes(matching(part)),
+    forget() {
+      state.records.length = 0;
+      state.visits.clear();
+      state.mostActive = 0;
     },
+    mostActive: () => state.mostActive,
+    setFile: (name, content) => {
+      state.files.set(name, servedBuffer(content));
+    },
+    setRate: (rate) => state.throttle.setRate(rate),
     close,
     [Symbol.asyncDispose]: close,
   };
 }
 
-function sumOfBytes(records: readonly RequestRecord[]): number {
-  return records.reduce((sum, { bytesSent }) => sum + bytesSent, 0);
+interface Connection {
+  readonly number: number;
+  readonly throttle: Throttle;
 }
 
-function newRecord(request: IncomingMessage, path: string): Mutable<RequestRecord> {
-  const headers = Object.entries(request.headers).map(([name, value]) => [name, String(value)]);
+interface ServerState {
+  readonly options: BadWebServerOptions;
+  readonly files: Map<string, ServedFile>;
+  readonly records: OpenRecord[];
+  readonly visits: Map<string, number>;
+  /** Requests being answered, by path and query. */
+  readonly active: Map<string, number>;
+  readonly throttle: Throttle;
+  connectionOf(socket: Socket): Connection;
+  mostActive: number;
+}
+
+function newState(options: BadWebServerOptions): ServerState {
+  const connections = new WeakMap<Socket, Connection>();
+  let opened = 0;
   return {
-    method: request.method ?? 'GET',
-    path,
-    headers: Object.fromEntries(headers),
-    status: 0,
-    bytesSent: 0,
+    options,
+    files: new Map(
+      Object.entries(options.files ?? {}).map(([name, content]) => [name, servedBuffer(content)]),
+    ),
+    records: [],
+    visits: new Map(),
+    active: new Map(),
+    throttle: makeThrottle(options.bytesPerSecond),
+    connectionOf(socket) {
+      const known = connections.get(socket);
+      if (known) return known;
+      opened += 1;
+      const connection = { number: opened, throttle: makeThrottle(options.bytesPerSecondPerConnection) };
+      connections.set(socket, connection);
+      return connection;
+    },
+    mostActive: 0,
   };
 }
 
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly record: Mutable<RequestRecord>;
-  readonly visit: number;
-  readonly find: (name: string) => Promise<ServedFile | undefined>;
+async function answer(state: ServerState, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  // a client that goes away in the middle is what many tests do
+  response.on('error', () => {});
+  const path = request.url ?? '/';
+  if (path === '/_requests') {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify(state.records));
+    return;
+  }
+  const connection = state.connectionOf(request.socket);
+  const record = newRecord(request, connection.number);
+  state.records.push(record);
+  const visit = (state.visits.get(path) ?? 0) + 1;
+  state.visits.set(path, visit);
+  if (!(await turnOf(request, response))) return;
+  const active = countActive(state, path, request, response);
+  const onStatus = (status: number, from = 0) => {
+    record.status = status;
+    record.from = from;
+  };
+  const onBytes = (count: number) => {
+    record.bytesSent += count;
+  };
+  if (active.all > (state.options.maxActive ?? Number.POSITIVE_INFINITY)) {
+    answerStatus({ response, onStatus }, 503, { 'retry-after': '1' });
+    return;
+  }
+  const throttles = [state.throttle, connection.throttle];
+  await misbehave(state, { request, response, throttles, visit, active: active.ofPath, onStatus, onBytes });
 }
 
-async function answer({ request, response, record, visit, find }: Exchange): Promise<void> {
-  const url = new URL(record.path, 'http://server.invalid');
+type Exchange = Omit<FaultCall, 'file' | 'url' | 'name' | 'number'>;
+
+async function misbehave(state: ServerState, exchange: Exchange): Promise<void> {
+  const { request, response, onStatus } = exchange;
+  const url = new URL(request.url ?? '/', 'http://server.invalid');
   const [, segment = '', ...rest] = url.pathname.split('/').map(decodeURIComponent);
   const name = rest.join('/');
   const found = faultOf(segment);
-  // faults that need no file work with any name, or with none
-  const file = (await find(name)) ?? (needsFile(segment) ? undefined : servedBuffer(Buffer.alloc(0)));
+  const { directory } = state.options;
+  const file =
+    state.files.get(name) ??
+    (directory === undefined ? undefined : await servedFromDirectory(directory, name)) ??
+    (needsFile(segment) ? undefined : servedBuffer(Buffer.alloc(0)));
   if (!found || !file) {
-    record.status = 404;
+    onStatus(404);
     response.writeHead(404).end(found ? `no file ${name}\n` : `no fault ${segment}\n`);
     return;
   }
-  await found.fault({
-    request,
-    response,
-    file,
-    url,
-    name,
-    visit,
-    percent: found.percent,
-    onBytes: (count) => {
-      record.bytesSent += count;
-    },
-    onStatus: (status) => {
-      record.status = status;
-    },
-  });
+  const { searchParams } = url;
+  if (searchParams.get('ranges') === 'no') delete request.headers.range;
+  const rate = searchParams.get('rate');
+  const throttles = rate === null ? exchange.throttles : [...exchange.throttles, makeThrottle(Number(rate))];
+  const served = withValidators(file, searchParams.get('validator'));
+  await found.fault({ ...exchange, throttles, file: served, url, name, number: found.number });
 }
 
-const withoutFile = /^(\d+|hang|close|not-http|redirect.*|web-page|empty)$/;
+/**
+ * Waits until the answers to the requests before this one, on the same connection, are complete. Without it a pipelined
+ * request would count as answered while its answer is still held back. False when the connection went before.
+ */
+async function turnOf(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+  if (response.socket) return true;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  response.once('socket', () => resolve());
+  request.socket.once('close', resolve);
+  await promise;
+  request.socket.off('close', resolve);
+  return !request.socket.destroyed;
+}
 
-function needsFile(segment: string): boolean {
-  return !withoutFile.test(segment);
+function countActive(
+  state: ServerState,
+  path: string,
+  { socket }: IncomingMessage,
+  response: ServerResponse,
+): { readonly ofPath: number; readonly all: number } {
+  const { active } = state;
+  const ofPath = (active.get(path) ?? 0) + 1;
+  active.set(path, ofPath);
+  const all = [...active.values()].reduce((sum, count) => sum + count, 0);
+  state.mostActive = Math.max(state.mostActive, all);
+  let over = false;
+  const done = () => {
+    if (over) return;
+    over = true;
+    socket.off('close', done);
+    active.set(path, (active.get(path) ?? 1) - 1);
+  };
+  response.once('close', done);
+  socket.once('close', done);
+  return { ofPath, all };
 }
 
 async function listen(server: Server, port: number, host: string): Promise<void> {
