@@ -7,8 +7,10 @@ import { peekBody, readWithin } from '../source/peek.ts';
 import type { Compression } from '../types.ts';
 import type { RoundDeps, RoundFacts, Trying } from './deps.ts';
 import { recordFailure, waitBefore } from './failures.ts';
-import { usualSegmentBytes } from './layout.ts';
 import { checkAnnouncedLength, checkArrived } from './lengths.ts';
+
+/** Enough to judge an image by, and most metalinks; what may turn out to be of no use is no more than this. */
+const firstPartBytes = 1024 * 1024;
 
 /** A source that answered with the beginning of an image. */
 export interface Beginning {
@@ -60,7 +62,8 @@ async function look(deps: RoundDeps, trying: Trying): Promise<Beginning | { read
   const { plan, request, course, journal } = deps;
   const { spot, record } = trying;
   const whole = course.isStandingBy(spot);
-  const opened = await open(deps, trying, whole);
+  const opened = await openForPartOrWhole(deps, trying, whole);
+  if (!opened) return await look(deps, trying);
   try {
     for (const warning of opened.warnings) journal.warn(warning);
     const peeked = await peekBody(opened.body, headBytes);
@@ -96,10 +99,25 @@ async function look(deps: RoundDeps, trying: Trying): Promise<Beginning | { read
   }
 }
 
+/** `undefined`: the server cannot send parts properly, and is asked for the whole from now on. */
+async function openForPartOrWhole(
+  deps: RoundDeps,
+  trying: Trying,
+  whole: boolean,
+): Promise<OpenedSource | undefined> {
+  try {
+    return await open(deps, trying, whole);
+  } catch (error) {
+    if (whole || !(error instanceof FetchFault) || error.code !== 'RANGES_UNSUPPORTED') throw error;
+    deps.course.standBy(trying.spot);
+    return undefined;
+  }
+}
+
 function open({ client, options }: RoundDeps, { spot }: Trying, whole: boolean): Promise<OpenedSource> {
   const { url } = spot.source;
   return client.open(url, {
-    ...(whole ? {} : { range: { first: 0, last: usualSegmentBytes - 1 } }),
+    ...(whole ? {} : { range: { first: 0, last: firstPartBytes - 1 } }),
     signal: options.signal,
   });
 }

@@ -43,6 +43,7 @@ export interface Transfer {
   /** Bytes that an interrupted fetch had left. */
   readonly keptBytes: number;
   take(taker: Omit<Taker, 'limit'>): Assignment | undefined;
+  takeExactly(segment: number, taker: Omit<Taker, 'limit'>): Assignment | undefined;
   /** @throws FetchFault `PIECE_MISMATCH`, and the segment is missing again */
   deliver(assignment: Assignment): Promise<void>;
   /** Begins to keep segments, from now on. */
@@ -215,6 +216,10 @@ export function makeTransfer(options: TransferOptions): Transfer {
     }
   };
 
+  /** Segments that could be neither put aside nor passed on would fill the memory that others wait for. */
+  const limit = () =>
+    store?.readInto ? Number.POSITIVE_INFINITY : turn + Math.max(1, pool.count - slabsForStealing);
+
   const passing = inOrder ? passInOrder() : Promise.resolve(undefined);
   passing.catch(fail);
   const checking = pieces && store && kept.length > 0 ? checkKept(pieces, store) : Promise.resolve();
@@ -225,11 +230,8 @@ export function makeTransfer(options: TransferOptions): Transfer {
     pool,
     changed,
     keptBytes,
-    take: (taker) =>
-      segments.take({
-        ...taker,
-        limit: store?.readInto ? Number.POSITIVE_INFINITY : turn + Math.max(1, pool.count - slabsForStealing),
-      }),
+    take: (taker) => segments.take({ ...taker, limit: limit() }),
+    takeExactly: (segment, taker) => segments.takeExactly(segment, { ...taker, limit: limit() }),
     deliver,
     storeIn(image) {
       store = image;
