@@ -177,7 +177,7 @@ async function runSource(options: SourcesOptions, spot: Spot, first: Beginning |
         digestState,
         resumes: true,
         bytes: delivered.bytes,
-        progressBytes: segmentBytes,
+        progressBytes,
       };
       const decision = recordFailure(deps, failed);
       if (isVoid(error, decision, plan)) {
