@@ -1,3 +1,4 @@
+import type { Confinement } from '../confine/confinement.ts';
 import { FetchFault } from '../errors.ts';
 import type { Compression } from '../types.ts';
 
@@ -5,6 +6,8 @@ export interface DecodeOptions {
   readonly signal: AbortSignal;
   /** True: the input is only the beginning of a file, so that its end must not be complained about. */
   readonly partial?: boolean;
+  /** How programs are started. Without it that is found out for each of them, which takes 10 ms. */
+  readonly confinement?: Confinement | undefined;
 }
 
 /** A stage of a pipeline: packed bytes in, plain bytes out. Errors of the input pass through it unchanged. */
