@@ -8,7 +8,7 @@ export type ImageFormat = 'qcow2' | 'raw' | 'iso';
 /** What is accepted besides and converted to what is stored. */
 export type ForeignFormat = 'vmdk' | 'vhd' | 'vhdx';
 /** The outermost packing of the transferred bytes. */
-export type Compression = 'none' | 'gzip' | 'bzip2' | 'xz' | 'zstd';
+export type Compression = 'none' | 'gzip' | 'bzip2' | 'xz' | 'zstd' | 'zip' | 'tar';
 
 export type ImagePhase =
   | 'planning'
