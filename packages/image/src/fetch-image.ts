@@ -4,6 +4,7 @@ import { FetchFailure, FetchFault } from './errors.ts';
 import { type Journal, makeJournal } from './journal.ts';
 import { directPlan, type FetchPlan, metalinkPlan } from './plan.ts';
 import { checkRequest } from './request.ts';
+import type { FetchNotes } from './round/deps.ts';
 import { runRound } from './round/round.ts';
 import { makeSourceClient, type SourceClient } from './source/source-client.ts';
 import type { EngineOptions, FetchedImage, ImageRequest, ImageSink } from './types.ts';
@@ -60,10 +61,11 @@ async function fetchByPlan(deps: FetchDeps): Promise<FetchedImage> {
   const { request, journal } = deps;
   const { checksumAttempts, maxSources = defaultMaxSources } = request.limits;
   const courseOf = (plan: FetchPlan) => makeCourse(plan, { checksumAttempts, maxSources });
+  const notes: FetchNotes = { archiveInside: false };
   let plan = directPlan(request);
   let course = courseOf(plan);
   while (true) {
-    const result = await runRound({ ...deps, plan, course });
+    const result = await runRound({ ...deps, plan, course, notes });
     if (result === undefined) continue;
     if ('image' in result) return result.image;
     plan = metalinkPlan(request, result.metalink);

@@ -167,7 +167,7 @@ export interface OpenImage {
   readInto(position: number, target: Buffer): Promise<void>;
   /** Up to where something was written, or what `setSize` said. */
   readonly sizeBytes: number;
-  /** The image has at least this size: what is not written reads as zeros. */
+  /** The image has this size: what is not written reads as zeros, what is written beyond is not of it. */
   setSize(bytes: number): void;
   /**
    * Hands the paths of what was written and of a new hidden file to a converter; what it wrote takes the place of what

@@ -1,9 +1,12 @@
-import type { Readable, Writable } from 'node:stream';
+import type { Socket } from 'node:net';
+import { Readable, type Writable } from 'node:stream';
 import { describeError, orAborted, spawnProgram } from '@millrace/core';
 import { findConfinement } from '../confine/confinement.ts';
 import { FetchFault } from '../errors.ts';
+import type { ImageWriter } from '../transfer/image-writer.ts';
 import { type EndCheck, endCheckFor, type ProgramCompression } from './end-check.ts';
 import { judgeExit, type ProgramExit, type UnpackProgram, unpackCommand } from './programs.ts';
+import { openSlabOutlet } from './slab-outlet.ts';
 import type { DecodeOptions } from './stage.ts';
 
 /**
@@ -49,10 +52,46 @@ interface RunningProgram {
   readonly exit: Promise<ProgramExit>;
 }
 
+/**
+ * The same straight into the slabs of a writer, without a copy on the way.
+ * @returns how many of the bytes written are the image's: the last few may not be
+ */
+export async function unpackThroughProgram(
+  compression: ProgramCompression,
+  programs: readonly UnpackProgram[],
+  input: AsyncIterable<Buffer>,
+  options: DecodeOptions & { readonly writer: ImageWriter },
+): Promise<number> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const check = endCheckFor(compression);
+  const outlet = await openSlabOutlet(options.writer, { tailBytes: check.markBytes, signal });
+  let feeding: Feeding | undefined;
+  try {
+    const child = await start(programs, options, signal, outlet.stdout);
+    outlet.stdout.destroy();
+    feeding = feed(input, child.stdin, check, false);
+    const complaints = readComplaints(child.stderr);
+    const output = await outlet.drained;
+    const exit = await child.exit;
+    options.signal.throwIfAborted();
+    feeding.throwIfFailed();
+    judgeExit(compression, exit, await complaints);
+    await orAborted(feeding.ended, options.signal);
+    feeding.throwIfFailed();
+    return check.finish(output);
+  } finally {
+    stop.abort(new Error('unpacking has ended'));
+    outlet.close();
+    feeding?.stop();
+  }
+}
+
 async function start(
   programs: readonly UnpackProgram[],
   options: DecodeOptions,
   signal: AbortSignal,
+  stdout: 'pipe' | Socket = 'pipe',
 ): Promise<RunningProgram> {
   const confinement = options.confinement ?? (await findConfinement(options.signal));
   if (confinement === undefined) throw new FetchFault('DECODER_MISSING', 'prlimit');
@@ -60,7 +99,7 @@ async function start(
   if (command === undefined) {
     throw new FetchFault('DECODER_MISSING', programs.map(({ name }) => name).join(' or '));
   }
-  const child = spawnProgram(command.file, command.argv, { signal, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawnProgram(command.file, command.argv, { signal, stdio: ['pipe', stdout, 'pipe'] });
   const started = Promise.withResolvers<void>();
   const exit = Promise.withResolvers<ProgramExit>();
   child.once('spawn', started.resolve);
@@ -69,8 +108,13 @@ async function start(
   });
   child.once('close', (code, signalName) => exit.resolve({ code, signal: signalName }));
   await started.promise;
-  // all three are pipes, so all three are there
-  return { stdin: child.stdin!, stdout: child.stdout!, stderr: child.stderr!, exit: exit.promise };
+  // stdin and stderr are pipes, so they are there; a stdout of its own is read by whoever made it
+  return {
+    stdin: child.stdin!,
+    stdout: child.stdout ?? Readable.from([]),
+    stderr: child.stderr!,
+    exit: exit.promise,
+  };
 }
 
 interface Feeding {

@@ -11,7 +11,7 @@ import { type DigestEngine, inlineDigestEngine, threadedDigestEngine } from '../
 import { makePieceCheck } from '../verify/piece-check.ts';
 import { checkDigest } from '../verify/transfer-digest.ts';
 import { type Beginning, begin } from './begin.ts';
-import { BeginAgain, type RoundDeps, type RoundFacts, type Trying } from './deps.ts';
+import { ArchiveInside, BeginAgain, type RoundDeps, type RoundFacts, type Trying } from './deps.ts';
 import { recordFailure, waitBefore } from './failures.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { mapAhead } from './read-ahead.ts';
@@ -41,6 +41,11 @@ export async function runRound(deps: RoundDeps): Promise<RoundResult> {
     if (error instanceof BeginAgain) {
       journal.enterPhase('planning');
       endRunning(contributors, error.cause);
+      return undefined;
+    }
+    if (error instanceof ArchiveInside) {
+      deps.notes.archiveInside = true;
+      for (const { record } of contributors.values()) record.forget();
       return undefined;
     }
     if (options.signal.aborted || !(error instanceof FetchFault)) {

@@ -128,7 +128,7 @@ function openImage(partial: Partial): OpenImage {
       return sizeBytes;
     },
     setSize(bytes) {
-      sizeBytes = Math.max(sizeBytes, bytes);
+      sizeBytes = bytes;
     },
     write: (position, bytes, { overwrite = false } = {}) =>
       guarded(async () => {
