@@ -17,6 +17,7 @@ interface FetchDeps {
   readonly client: SourceClient;
   readonly journal: Journal;
   readonly options: EngineOptions;
+  readonly notes: FetchNotes;
 }
 
 /**
@@ -31,13 +32,16 @@ export async function fetchImage(
   options: EngineOptions,
 ): Promise<FetchedImage> {
   using journal = makeJournal({ onProgress: options.onProgress, now: () => performance.now() });
+  const notes: FetchNotes = { archiveInside: false, leftBytes: 0 };
   try {
     options.signal.throwIfAborted();
     checkRequest(request);
     await using client = makeSourceClient(request);
-    return await fetchByPlan({ request, sink, client, journal, options });
+    return await fetchByPlan({ request, sink, client, journal, options, notes });
   } catch (error) {
-    throw asFailure(error, journal, options.signal);
+    const failure = asFailure(error, journal, options.signal);
+    if (failure instanceof FetchFailure && notes.leftBytes > 0) failure.resumableBytes = notes.leftBytes;
+    throw failure;
   }
 }
 
@@ -61,11 +65,10 @@ async function fetchByPlan(deps: FetchDeps): Promise<FetchedImage> {
   const { request, journal } = deps;
   const { checksumAttempts, maxSources = defaultMaxSources } = request.limits;
   const courseOf = (plan: FetchPlan) => makeCourse(plan, { checksumAttempts, maxSources });
-  const notes: FetchNotes = { archiveInside: false };
   let plan = directPlan(request);
   let course = courseOf(plan);
   while (true) {
-    const result = await runRound({ ...deps, plan, course, notes });
+    const result = await runRound({ ...deps, plan, course });
     if (result === undefined) continue;
     if ('image' in result) return result.image;
     plan = metalinkPlan(request, result.metalink);

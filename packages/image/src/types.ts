@@ -143,6 +143,8 @@ export interface ImageSink {
 export interface ExpectedImage {
   /** What is going to be written, when that is known. */
   readonly sizeBytes?: number;
+  /** Space that this takes. Default: `sizeBytes`. */
+  readonly neededBytes?: number;
   /**
    * What an interrupted writing must have been about for its segments to be kept, and how it is cut into segments. The
    * same words are written down for the next time.
@@ -161,6 +163,8 @@ export interface OpenImage {
   write(position: number, bytes: Buffer, options?: { readonly overwrite?: boolean }): Promise<void>;
   /** Notes that a segment is written and may be kept by a later `open`. */
   note(segment: number): Promise<void>;
+  /** Whether so many bytes more fit, now. */
+  hasRoomFor(bytes: number): Promise<boolean>;
   /** Reads back what was written; fewer bytes only at the end of it. */
   read(position: number, length: number): Promise<Buffer>;
   /** The same, into memory that is there. */

@@ -22,6 +22,8 @@ export interface RoundDeps {
 export interface FetchNotes {
   /** An archive in an archive: it has to be taken apart here, which is slower than a program alone. */
   archiveInside: boolean;
+  /** Bytes that were left for a later fetch. */
+  leftBytes: number;
 }
 
 /** What a program unpacks is an archive again. */

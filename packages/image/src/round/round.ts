@@ -17,6 +17,7 @@ import { type Layout, layoutOf } from './layout.ts';
 import { mapAhead } from './read-ahead.ts';
 import { resumeIdentity } from './resume.ts';
 import { runSources } from './sources.ts';
+import { openSpool, type Spool } from './spool.ts';
 import { startUnpacking, type Unpacking } from './unpack.ts';
 
 /** Files smaller than this are hashed where they are read: a thread would take longer to start. */
@@ -109,20 +110,29 @@ async function fillAndCommit(
     ...(plain && totalBytes !== undefined ? { sizeBytes: totalBytes } : {}),
     ...(identity === undefined ? {} : { resume: { identity, segmentBytes: layout.segmentBytes } }),
   });
+  const spool = plain ? undefined : await openSpool(deps, beginning, layout);
   try {
-    return await fill(deps, { facts, beginning, contributors, layout, image, map });
+    const fetched = await fill(deps, { facts, beginning, contributors, layout, image, map, spool });
+    await spool?.end(false);
+    return fetched;
   } catch (error) {
-    await leave(deps, image, error);
+    await leave(deps, { image, spool }, error);
     throw error;
   }
 }
 
 /** What was fetched may be gone on with later, unless it was the bytes that were at fault. */
-async function leave({ options }: RoundDeps, image: OpenImage, error: unknown): Promise<void> {
+async function leave(
+  { options, notes }: RoundDeps,
+  { image, spool }: { readonly image: OpenImage; readonly spool: Spool | undefined },
+  error: unknown,
+): Promise<void> {
   const { keepPartial = false, log, signal } = options;
   const interrupted = signal.aborted || (error instanceof FetchFailure && error.failureClass === 'next-host');
+  const keep = keepPartial && interrupted;
   try {
-    if (keepPartial && interrupted) await image.suspend();
+    notes.leftBytes = (await spool?.end(keep)) ?? 0;
+    if (keep) notes.leftBytes += await image.suspend();
     else await image.abort();
   } catch (left) {
     // a pool that is gone cannot be tidied up either: the reason that counts is the first one
@@ -137,11 +147,12 @@ interface Filling {
   readonly layout: Layout;
   readonly image: OpenImage;
   readonly map: ClusterMap | undefined;
+  readonly spool: Spool | undefined;
 }
 
 async function fill(deps: RoundDeps, filling: Filling): Promise<FetchedImage> {
   const { plan, journal, request, options } = deps;
-  const { beginning, layout, image, map } = filling;
+  const { beginning, layout, image, map, spool } = filling;
   const { compression, totalBytes } = beginning;
   const local = new AbortController();
   const signal = AbortSignal.any([options.signal, local.signal]);
@@ -155,7 +166,7 @@ async function fill(deps: RoundDeps, filling: Filling): Promise<FetchedImage> {
     digests,
     segmentBytes: layout.segmentBytes,
     sizeBytes: beginning.inParts ? totalBytes : undefined,
-    store: unpacking ? undefined : map ? makeMappedStore(image, map) : image,
+    store: unpacking ? spool?.store : map ? makeMappedStore(image, map) : image,
     pieces: layout.pieces && makePieceCheck(layout.pieces, layout.segmentBytes, digests),
     algorithm: pieces ? undefined : (plan.expectedDigest?.algorithm ?? 'SHA-256'),
     feed: unpacking?.feed,
@@ -164,6 +175,7 @@ async function fill(deps: RoundDeps, filling: Filling): Promise<FetchedImage> {
   try {
     journal.beginTransfer({ done: transfer.keptBytes, total: totalBytes });
     journal.enterPhase('transferring');
+    spool?.watch(transfer);
     const digest = await moveBytes(deps, filling, { transfer, unpacking, signal });
     const unpackedBytes = unpacking
       ? await unpacking.finish()

@@ -61,7 +61,10 @@ async function openPartial(options: DirectorySinkOptions, expected: ExpectedImag
     await removeIfThere(path);
   }
   const segmentBytes = expected.resume?.segmentBytes ?? 0;
-  const neededBytes = Math.max(0, (expected.sizeBytes ?? 0) - kept.length * segmentBytes);
+  const neededBytes = Math.max(
+    0,
+    (expected.neededBytes ?? expected.sizeBytes ?? 0) - kept.length * segmentBytes,
+  );
   const promisedBytes = ledger?.outstanding(directory) ?? 0;
   await requireSpace({ directory, reserve, neededBytes, writtenBytes: 0, promisedBytes });
   const reservation = ledger?.reserve(directory, neededBytes);
@@ -148,6 +151,14 @@ function openImage(partial: Partial): OpenImage {
         await partial.file.write(position, bytes, overwrite);
         sizeBytes = Math.max(sizeBytes, position + bytes.length);
       }),
+    async hasRoomFor(bytes) {
+      const promisedBytes = ledger?.outstanding(directory, reservation) ?? 0;
+      const demand = { directory, reserve, neededBytes: bytes, writtenBytes: written, promisedBytes };
+      return requireSpace(demand).then(
+        () => true,
+        () => false,
+      );
+    },
     note: (segment) =>
       guarded(async () => {
         if (!log) return;
