@@ -2,7 +2,7 @@ import { describeError } from '@millrace/core';
 import { makeCourse } from './course.ts';
 import { FetchFailure, FetchFault } from './errors.ts';
 import { type Journal, makeJournal } from './journal.ts';
-import { directPlan, type FetchPlan, metalinkPlan } from './plan.ts';
+import { directPlan, type FetchPlan, metalinkPlan, mirrorPlan } from './plan.ts';
 import { checkRequest } from './request.ts';
 import type { FetchNotes } from './round/deps.ts';
 import { runRound } from './round/round.ts';
@@ -71,7 +71,8 @@ async function fetchByPlan(deps: FetchDeps): Promise<FetchedImage> {
     const result = await runRound({ ...deps, plan, course });
     if (result === undefined) continue;
     if ('image' in result) return result.image;
-    plan = metalinkPlan(request, result.metalink);
+    plan =
+      'metalink' in result ? metalinkPlan(request, result.metalink) : mirrorPlan(request, result.mirrors);
     for (const warning of plan.warnings) journal.warn(warning);
     course = courseOf(plan);
   }
