@@ -60,7 +60,11 @@ async function start(
   if (command === undefined) {
     throw new FetchFault('DECODER_MISSING', programs.map(({ name }) => name).join(' or '));
   }
-  const child = spawnProgram(command.file, command.argv, { signal, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawnProgram(command.file, command.argv, {
+    signal,
+    wholeGroup: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   const started = Promise.withResolvers<void>();
   const exit = Promise.withResolvers<ProgramExit>();
   child.once('spawn', started.resolve);
