@@ -18,6 +18,10 @@ export interface ReachableFiles {
   readonly write?: readonly string[];
 }
 
+/**
+ * To be started with `wholeGroup`: a bubblewrap that is killed while it begins leaves a process behind that waits for it
+ * forever, with the streams open.
+ */
 export interface ConfinedCommand {
   readonly file: string;
   readonly argv: readonly string[];
@@ -27,7 +31,7 @@ export interface ConfinedCommand {
 /** How programs that read hostile bytes are started on this host. */
 export interface Confinement {
   /**
-   * `bubblewrap`: no network, no other processes, no files but `/usr` and those named, no capabilities, an unknown user.
+   * `bubblewrap`: no network, no other processes, no files but `/usr`, `/dev/null` and those named, no capabilities, an unknown user.
    * `limits`: none of that, as bubblewrap is missing or may not create namespaces here.
    */
   readonly kind: 'bubblewrap' | 'limits';
@@ -55,7 +59,7 @@ const isolation = [
   ],
   ...['--ro-bind', '/usr', '/usr', '--symlink', 'usr/bin', '/bin', '--symlink', 'usr/lib', '/lib'],
   ...['--symlink', 'usr/lib64', '/lib64', '--ro-bind-try', '/etc/ld.so.cache', '/etc/ld.so.cache'],
-  ...['--chdir', '/'],
+  ...['--dev-bind', '/dev/null', '/dev/null', '--chdir', '/'],
 ];
 /** Last, when every place for a file is made: it is kept in memory, which nobody may fill. */
 const readOnlyRoot = ['--remount-ro', '/'];

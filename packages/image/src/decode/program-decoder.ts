@@ -99,7 +99,11 @@ async function start(
   if (command === undefined) {
     throw new FetchFault('DECODER_MISSING', programs.map(({ name }) => name).join(' or '));
   }
-  const child = spawnProgram(command.file, command.argv, { signal, stdio: ['pipe', stdout, 'pipe'] });
+  const child = spawnProgram(command.file, command.argv, {
+    signal,
+    wholeGroup: true,
+    stdio: ['pipe', stdout, 'pipe'],
+  });
   const started = Promise.withResolvers<void>();
   const exit = Promise.withResolvers<ProgramExit>();
   child.once('spawn', started.resolve);
