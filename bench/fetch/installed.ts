@@ -27,6 +27,8 @@ export async function compileCloudStackFlow(work: string, signal: AbortSignal): 
   if (found.includes(false)) return undefined;
   const classes = join(work, 'classes');
   const source = fileURLToPath(new URL('peers/CloudStackFlow.java', import.meta.url));
-  await runProgram('javac', ['-encoding', 'UTF-8', '-cp', libraries.join(':'), '-d', classes, source], { signal });
+  await runProgram('javac', ['-encoding', 'UTF-8', '-cp', libraries.join(':'), '-d', classes, source], {
+    signal,
+  });
   return [classes, ...libraries].join(':');
 }

@@ -14,6 +14,7 @@ export interface BenchmarkOptions extends Omit<GroundOptions, 'signal'> {
   readonly rounds: number;
   /** Names of cases; all without it. */
   readonly cases?: readonly string[];
+  readonly hurry?: boolean;
   readonly note: (line: string) => void;
   readonly signal: AbortSignal;
   /** Told after each case, so that nothing is lost when a later one is interrupted. */
@@ -25,10 +26,11 @@ export interface BenchmarkOptions extends Omit<GroundOptions, 'signal'> {
  * not asked again in that case; the others go on.
  */
 export async function runBenchmark(options: BenchmarkOptions): Promise<Results> {
-  const { work, rounds, note, signal } = options;
+  const { work, rounds, hurry = false, note, signal } = options;
   const pool = join(work, 'pool');
   await rm(pool, { recursive: true, force: true });
   await mkdir(pool, { recursive: true });
+  await mkdir(join(work, 'state'), { recursive: true, mode: 0o700 });
   try {
     await using ground = await prepareGround(options);
     const kit = await makeKit(options, ground, pool);
@@ -41,12 +43,12 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Results> 
       );
     }
     const machine = await describeMachine(work, signal);
-    await warmUpCommand(kit, signal);
+    if (!hurry) await warmUpCommand(kit, signal);
     const cases: CaseResult[] = [];
     const resultsSoFar = (): Results => ({ machine, rounds, cases, overall: judgeOverall(cases) });
     for (const each of chosen) {
       note(`\n${each.name}: ${each.title}`);
-      cases.push(await runCase(each, { kit, ground, rounds, note, signal }));
+      cases.push(await runCase(each, { kit, ground, rounds, hurry, note, signal }));
       await options.onResults?.(resultsSoFar());
     }
     return resultsSoFar();

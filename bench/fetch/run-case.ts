@@ -20,6 +20,8 @@ export interface CaseDeps {
   readonly ground: Ground;
   readonly rounds: number;
   readonly note: (line: string) => void;
+  /** No warm-up, and no rest between runs: for tests of the benchmark itself. */
+  readonly hurry: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -73,12 +75,12 @@ async function runOnce(state: State, each: Case, round: number, deps: CaseDeps):
   const { kit, ground } = deps;
   const signal = AbortSignal.any([deps.signal, AbortSignal.timeout(oneRunMs)]);
   try {
-    state.stand ??= await startWarm(contestant, kit, signal);
-    await settle(kit, ground.artefacts[each.fetched].path, signal);
+    state.stand ??= await startWarm(contestant, deps, signal);
+    if (!deps.hurry) await settle(kit, ground.artefacts[each.fetched].path, signal);
     if (contestant.killedAt !== undefined) {
       await runUntilKilled(state.stand, contestant, signal);
       state.stand = await startStand(contestant.command, signal);
-      await runProgram('sync', ['-f', kit.work], { signal });
+      if (!deps.hurry) await runProgram('sync', ['-f', kit.work], { signal });
     }
     state.runs.push(await state.stand.run(contestant.line));
     if (contestant.kind !== 'bound') {
@@ -97,12 +99,14 @@ async function runOnce(state: State, each: Case, round: number, deps: CaseDeps):
   }
 }
 
-async function startWarm(contestant: Contestant, kit: Kit, signal: AbortSignal): Promise<Stand> {
+async function startWarm(contestant: Contestant, deps: CaseDeps, signal: AbortSignal): Promise<Stand> {
   const stand = await startStand(contestant.command, signal);
   try {
-    if (contestant.warmUpLine !== undefined && contestant.killedAt === undefined) {
-      await stand.run(contestant.warmUpLine);
-      await emptyPool(kit);
+    const { warmUpLine, killedAt } = contestant;
+    // one that is to be killed is a fresh process afterwards, which has to be as cold as it would be
+    if (warmUpLine !== undefined && killedAt === undefined && !deps.hurry) {
+      await stand.run(warmUpLine);
+      await emptyPool(deps.kit);
     }
     return stand;
   } catch (error) {

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { orAborted, spawnProgram } from '@millrace/core';
 import { killTree, usageOf, watchMemory } from './process-tree.ts';
@@ -26,7 +27,22 @@ export interface Stand {
 export interface StandCommand {
   readonly file: string;
   readonly argv: readonly string[];
+  /** Where it runs, and may leave what it wants to keep. */
   readonly directory: string;
+}
+
+/**
+ * The command line client keeps compiled code in its state directory when there is one, as there is wherever it was used
+ * before; the other Node processes get the same, which changes nothing but their start.
+ */
+function environmentIn(directory: string): Record<string, string> {
+  const state = join(directory, 'state');
+  return {
+    HOME: directory,
+    TMPDIR: directory,
+    MILLRACE_STATE_DIR: state,
+    NODE_COMPILE_CACHE: join(state, 'compile-cache'),
+  };
 }
 
 const stderrTailLength = 2000;
@@ -38,7 +54,7 @@ export async function startStand(command: StandCommand, signal: AbortSignal): Pr
     signal: new AbortController().signal,
     stdio: ['pipe', 'pipe', 'pipe'],
     cwd: command.directory,
-    env: { HOME: process.env['HOME'] ?? '/root', TMPDIR: command.directory },
+    env: environmentIn(command.directory),
   });
   const pid = child.pid;
   const exited = Promise.withResolvers<string>();
