@@ -7,7 +7,7 @@ shift 3
 mkdir "$target.aria2"
 curl -sS --fail -o "$target.meta4" "$metalink"
 aria2c --metalink-file="$target.meta4" --dir="$target.aria2" --max-connection-per-server=16 --split=16 --min-split-size=1M \
-  --file-allocation=none --check-certificate=false --no-conf --console-log-level=error --summary-interval=0 \
+  --file-allocation=falloc --check-certificate=false --no-conf --console-log-level=error --summary-interval=0 \
   --download-result=hide --follow-metalink=mem
 mv "$target.aria2"/* "$target.fetched"
 unpack "$target.fetched" "$target.part" "$@"
