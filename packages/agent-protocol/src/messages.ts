@@ -9,7 +9,10 @@ const uuid = z.uuid();
 /** A file name inside a pool: never a path, so no message can point outside the pool. */
 const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/);
 
+/** What is stored on a pool. */
 export const imageFormat = z.enum(['qcow2', 'raw', 'iso']);
+/** What an image may be declared to be: the last three are converted before they are stored. */
+export const declaredFormat = z.enum(['qcow2', 'raw', 'iso', 'vmdk', 'vhd', 'vhdx']);
 
 export const poolReference = z.object({
   uuid,
@@ -30,15 +33,40 @@ export const fetchPolicy = z.object({
   sourceOrder: z.enum(['priority', 'location']),
   /** CIDRs inside the blocked ranges (loopback, link-local, private, …) that are allowed all the same. */
   egressAllowedCidrs: z.array(z.string()),
+  /** Sources of one rank used at the same time, and connections to each of them. Absent: the engine's own. */
+  maxSources: z.number().int().min(1).optional(),
+  maxConnectionsPerSource: z.number().int().min(1).optional(),
+  /** Sources of a lower rank join in when the better ones together stay under this. */
+  minBytesPerSecond: z.number().positive().optional(),
+  /** Of one transfer. */
+  rateLimitBytesPerSecond: z.number().positive().optional(),
+  /** Of all transfers of the host together; the last message that came says it. */
+  hostRateLimitBytesPerSecond: z.number().positive().optional(),
+  /** PEM certificates that https sources may be signed by, besides the system's. */
+  extraCa: z.array(z.string()).optional(),
+  /** Armoured OpenPGP public keys: one of them must have signed what a metalink is about. */
+  signatureKeys: z.array(z.string()).optional(),
+});
+
+/** How an `s3://` URL is reached. Secret: never logged. */
+export const s3Access = z.object({
+  endpoint: z.string(),
+  region: z.string(),
+  accessKeyId: z.string(),
+  secretAccessKey: z.string(),
+  sessionToken: z.string().optional(),
 });
 
 export const imageSource = z.object({
   url: z.string(),
   /** Extra request headers (`HTTP_HEADER` details). Secret: never logged. */
   headers: z.record(z.string(), z.string()),
-  format: imageFormat,
+  format: declaredFormat,
   /** `{ALG}hex`; absent when the registration had none. */
   checksum: z.string().optional(),
+  /** The file wanted of a metalink with several. */
+  wantedFile: z.string().optional(),
+  s3: s3Access.optional(),
 });
 
 /** One try at one source, as shown to users. `url` is redacted. */
@@ -72,6 +100,7 @@ export const imagePhase = z.enum([
   'verifying',
   'unpacking',
   'inspecting',
+  'converting',
   'committing',
   'committed',
 ]);
@@ -102,7 +131,7 @@ export const probeReport = z.object({
   ),
   /** Set when the bytes themselves are refused (backing file, wrong format, …): final. */
   refusal: z.object({ code: z.string(), message: z.string() }).optional(),
-  format: imageFormat.optional(),
+  format: declaredFormat.optional(),
   compression: z.enum(['none', 'gzip', 'bzip2', 'xz', 'zstd', 'zip', 'tar']).optional(),
   virtualSizeBytes: bytes.optional(),
   transferBytes: bytes.optional(),
@@ -147,6 +176,12 @@ const vmReference = z.object({ uuid, instanceName: z.string() });
 
 /** Requests the server sends to an agent. Every one is idempotent: the same request may arrive again after a crash. */
 export const agentMethods = {
+  /** Finds the checksum of an image in a published list, and says in a sentence how it is trusted. */
+  'checksum.find': {
+    params: z.object({ source: imageSource, checksumUrl: z.string(), policy: fetchPolicy }),
+    result: z.object({ checksum: z.string(), trust: z.string(), warnings: z.array(z.string()) }),
+    progress: z.never(),
+  },
   'image.probe': {
     params: z.object({ source: imageSource, policy: fetchPolicy, location: z.array(z.string()) }),
     result: probeReport,
@@ -160,6 +195,8 @@ export const agentMethods = {
       policy: fetchPolicy,
       /** Labels of the host, nearest first: its own location, then cluster's, pod's, zone's. */
       location: z.array(z.string()),
+      /** Who goes first where the host's rate is limited. Default: a deployment. */
+      priority: z.enum(['deployment', 'prefetch']).optional(),
     }),
     result: z.object({
       installPath: fileName,
@@ -168,6 +205,10 @@ export const agentMethods = {
       sizeBytes: bytes,
       virtualSizeBytes: bytes,
       transferredBytes: bytes,
+      /** What an interrupted transfer had left and this one went on with. */
+      resumedBytes: bytes.optional(),
+      verifiedBy: z.enum(['digest', 'pieces', 'nothing']).optional(),
+      convertedFrom: z.enum(['vmdk', 'vhd', 'vhdx', 'qcow2']).optional(),
       /** True when the file was there already and nothing was moved. */
       reused: z.boolean(),
       /** Digest of the transferred bytes, `{ALG}hex`. */

@@ -11,10 +11,10 @@ export interface ChecksumRequest extends Pick<ImageRequest, 'url' | 'headers' | 
   /** The http or https URL of a list such as SHA256SUMS, or of a file with one checksum. */
   readonly checksumUrl: string;
   /** The file wanted of a metalink with several; without it the name at the end of `url`, which is the image's or its metalink's. */
-  readonly wantedFile?: string;
+  readonly wantedFile?: string | undefined;
   readonly limits: Pick<FetchLimits, 'connectTimeoutMs' | 'stallTimeoutMs' | 'maxRedirects'>;
   /** Armoured OpenPGP public keys: when there are any, the list must carry a signature that one of them verifies. */
-  readonly signatureKeys?: readonly string[];
+  readonly signatureKeys?: readonly string[] | undefined;
 }
 
 export interface FoundChecksum {

@@ -16,6 +16,7 @@ export type ImagePhase =
   | 'verifying'
   | 'unpacking'
   | 'inspecting'
+  | 'converting'
   | 'committing'
   | 'committed';
 
@@ -36,11 +37,11 @@ export interface FetchLimits {
   readonly maxTransferBytes: number;
   readonly sourceOrder: 'priority' | 'location';
   /** Sources of one rank that are used at the same time. Default 4. */
-  readonly maxSources?: number;
+  readonly maxSources?: number | undefined;
   /** Connections to one source, as far as a further one raises the rate. Default 4; a metalink may say less. */
-  readonly maxConnectionsPerSource?: number;
+  readonly maxConnectionsPerSource?: number | undefined;
   /** Sources of a lower rank join in when the better ones together stay under this. Default: they never do. */
-  readonly minBytesPerSecond?: number;
+  readonly minBytesPerSecond?: number | undefined;
 }
 
 /** How an `s3://bucket/key` URL is reached. */
@@ -50,7 +51,7 @@ export interface S3Access {
   readonly region: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  readonly sessionToken?: string;
+  readonly sessionToken?: string | undefined;
 }
 
 export interface ImageRequest {
@@ -58,17 +59,17 @@ export interface ImageRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   /** The format the image must have; `undefined`: whatever inspection finds and accepts. */
-  readonly format: ImageFormat | undefined;
+  readonly format: ImageFormat | ForeignFormat | undefined;
   /** What the pool stores: `raw` maps or converts every image to it; otherwise foreign formats become qcow2. */
-  readonly storeFormat?: 'qcow2' | 'raw';
+  readonly storeFormat?: 'qcow2' | 'raw' | undefined;
   readonly expectedDigest: Digest | undefined;
   /** The file wanted of a metalink with several; without it the one whose name fits the URL. */
-  readonly wantedFile?: string;
+  readonly wantedFile?: string | undefined;
   /** PEM certificates that https sources may be signed by, besides the system's. Host names are verified in any case. */
-  readonly extraCa?: readonly string[];
+  readonly extraCa?: readonly string[] | undefined;
   /** Armoured OpenPGP public keys: when there are any, a metalink must carry a signature that one of them verifies. */
-  readonly signatureKeys?: readonly string[];
-  readonly s3?: S3Access;
+  readonly signatureKeys?: readonly string[] | undefined;
+  readonly s3?: S3Access | undefined;
   /** Labels of the fetching host, nearest first. */
   readonly location: readonly string[];
   readonly limits: FetchLimits;
@@ -221,7 +222,7 @@ export interface ImageProbe {
   readonly sources: readonly SourceProbe[];
   /** Set when the bytes themselves are refused (backing file, wrong format, …): final. */
   readonly refusal?: { readonly code: string; readonly message: string };
-  readonly format?: ImageFormat;
+  readonly format?: ImageFormat | ForeignFormat;
   readonly compression?: Compression;
   readonly virtualSizeBytes?: number;
   readonly transferBytes?: number;

@@ -6,6 +6,8 @@ import type { Virsh } from '../hypervisor/virsh.ts';
 import { makeLanes } from '../lanes.ts';
 import type { Watch } from '../reconcile/watch.ts';
 import type { ImageEngine } from '../storage/image-engine.ts';
+import { makeTransfers, type Transfers } from '../storage/transfers.ts';
+import { makeChecksumFind } from './checksum-find.ts';
 import { makeImageProbe } from './image-probe.ts';
 import { onlyInPool } from './own-pool.ts';
 import { makePoolStats } from './pool-stats.ts';
@@ -43,8 +45,18 @@ export const readMethods: ReadonlySet<keyof AgentMethods> = new Set([
 /** Everything the server can ask of this host. */
 export function makeHandlers(given: HandlerDeps): Handlers<AgentMethods> {
   const lanes = makeLanes();
-  const deps = { ...given, lanes, networks: makeNetworks({ ...given, lanes }) };
+  let transfers: Promise<Transfers> | undefined;
+  const deps = {
+    ...given,
+    lanes,
+    networks: makeNetworks({ ...given, lanes }),
+    transfers: () => {
+      transfers ??= given.engine().then(makeTransfers);
+      return transfers;
+    },
+  };
   return onlyInPool(given.poolPath, {
+    'checksum.find': makeChecksumFind(deps),
     'image.probe': makeImageProbe(deps),
     'template.prepare': makeTemplatePrepare(deps),
     'template.check': makeTemplateCheck(),

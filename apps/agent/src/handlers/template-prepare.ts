@@ -3,12 +3,16 @@ import type { AgentMethods, ParamsOf, ResultOf } from '@millrace/agent-protocol'
 import { describeError, formatChecksum, type Logger, redactUrl } from '@millrace/core';
 import type { Lanes } from '../lanes.ts';
 import { diskInfo } from '../qemu-img/qemu-img.ts';
-import { type ImageEngine, imageRequestOf } from '../storage/image-engine.ts';
+import { type ImageEngine, imageRequestOf, storedFormatOf } from '../storage/image-engine.ts';
 import { pathInPool, poolReserve, requirePool, statOrUndefined } from '../storage/pool.ts';
+import type { Transfers } from '../storage/transfers.ts';
 import type { Handler } from './handler.ts';
 
 type Params = ParamsOf<AgentMethods, 'template.prepare'>;
 type Result = ResultOf<AgentMethods, 'template.prepare'>;
+
+/** What an interrupted transfer left is gone on with for so long; then nobody wants that image any more. */
+const keepResumableMs = 24 * 3600 * 1000;
 
 /** Readable by every VM's QEMU, whichever user it runs as, and writable by none. */
 const templateMode = 0o644;
@@ -20,6 +24,7 @@ const templateMode = 0o644;
  */
 export function makeTemplatePrepare(deps: {
   readonly engine: () => Promise<ImageEngine>;
+  readonly transfers: () => Promise<Transfers>;
   readonly lanes: Lanes;
   readonly log: Logger;
 }): Handler<'template.prepare'> {
@@ -30,7 +35,7 @@ export function makeTemplatePrepare(deps: {
     const known = cleanings.get(directory);
     if (known) return known;
     // also when it fails: by the next time a transfer of this process may be writing there
-    const cleaning = engine.removeStalePartials(directory).catch((error: unknown) => {
+    const cleaning = engine.removeStalePartials(directory, { keepResumableMs }).catch((error: unknown) => {
       deps.log.warn({ directory, reason: describeError(error) }, 'partial files could not be removed');
     });
     cleanings.set(directory, cleaning);
@@ -50,13 +55,17 @@ export function makeTemplatePrepare(deps: {
       const engine = await deps.engine();
       await cleanOnce(engine, pool.path);
       log.info({ url: redactUrl(source.url), pool: pool.path }, 'transfer begins');
+      const transfers = await deps.transfers();
+      using grant = transfers.begin(params.policy, params.priority ?? 'deployment');
       const sink = engine.directorySink({
         directory: pool.path,
         fileName: installPath,
         mode: templateMode,
         reserve: poolReserve,
+        ledger: transfers.ledger,
       });
       const image = await engine.fetchImage(request, sink, {
+        ...grant.options,
         signal,
         log,
         onProgress: (value) => progress({ ...value, attempts: [...value.attempts] }),
@@ -67,6 +76,9 @@ export function makeTemplatePrepare(deps: {
         sizeBytes: image.sizeBytes,
         virtualSizeBytes: image.virtualSizeBytes,
         transferredBytes: image.transferredBytes,
+        ...(image.resumedBytes ? { resumedBytes: image.resumedBytes } : {}),
+        ...(image.verifiedBy ? { verifiedBy: image.verifiedBy } : {}),
+        ...(image.convertedFrom ? { convertedFrom: image.convertedFrom } : {}),
         reused: false,
         checksum: formatChecksum(image.digest),
         attempts: [...image.attempts],
@@ -90,7 +102,7 @@ async function reuse(
   const found = await statOrUndefined(path);
   if (!found?.isFile() || found.size === 0) return undefined;
   let virtualSizeBytes = found.size;
-  if (source.format === 'qcow2') {
+  if (storedFormatOf(source.format) === 'qcow2') {
     try {
       virtualSizeBytes = (await diskInfo(path, 'qcow2', signal)).virtualSizeBytes;
     } catch (error) {
@@ -106,7 +118,8 @@ async function reuse(
   if ((found.mode & 0o777) !== templateMode) await chmod(path, templateMode);
   return {
     installPath,
-    format: source.format,
+    // foreign formats are stored as qcow2
+    format: storedFormatOf(source.format),
     sizeBytes: found.size,
     virtualSizeBytes,
     transferredBytes: 0,

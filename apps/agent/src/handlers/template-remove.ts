@@ -1,4 +1,4 @@
-import { partialPath } from '@millrace/image/partial-name';
+import { partialPath, segmentLogPath } from '@millrace/image/partial-name';
 import type { Lanes } from '../lanes.ts';
 import { pathInPool, removeFile } from '../storage/pool.ts';
 import type { Handler } from './handler.ts';
@@ -9,7 +9,11 @@ export function makeTemplateRemove(deps: { readonly lanes: Lanes }): Handler<'te
   return ({ pool, installPath }, { signal }) => {
     const path = pathInPool(pool, installPath);
     return deps.lanes.run(templateLane(path), signal, async () => {
-      await removeFile(partialPath(pool.path, installPath));
+      // also of what is kept beside it while it is packed
+      for (const name of [installPath, `${installPath}.packed`]) {
+        await removeFile(segmentLogPath(pool.path, name));
+        await removeFile(partialPath(pool.path, name));
+      }
       await removeFile(path);
       return {};
     });

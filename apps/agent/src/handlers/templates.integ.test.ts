@@ -12,6 +12,7 @@ import { agentMethods, failureData } from '@millrace/agent-protocol';
 import { runProgram, silentLogger } from '@millrace/core';
 import { makeLanes } from '../lanes.ts';
 import { loadImageEngine } from '../storage/image-engine.ts';
+import { makeTransfers } from '../storage/transfers.ts';
 import { makeImageProbe } from './image-probe.ts';
 import { makeTemplateCheck } from './template-check.ts';
 import { makeTemplatePrepare } from './template-prepare.ts';
@@ -81,8 +82,9 @@ function paramsWith(given: { checksum?: string; file?: string; pool?: Params['po
   };
 }
 
+const transfers = async () => makeTransfers(await loadImageEngine());
 const makePrepare = () =>
-  makeTemplatePrepare({ engine: loadImageEngine, lanes: makeLanes(), log: silentLogger });
+  makeTemplatePrepare({ engine: loadImageEngine, transfers, lanes: makeLanes(), log: silentLogger });
 const makeContext = (progress: (value: ImageProgressMessage) => void = () => {}) => ({
   id: 'op',
   signal,
@@ -173,7 +175,7 @@ test('what cannot be removed is not tried again while a transfer may be writing 
       throw new Error('an input/output error');
     },
   });
-  const prepare = makeTemplatePrepare({ engine, lanes: makeLanes(), log: silentLogger });
+  const prepare = makeTemplatePrepare({ engine, transfers, lanes: makeLanes(), log: silentLogger });
   await prepare(paramsWith(), makeContext());
   await prepare({ ...paramsWith(), installPath: 'second.qcow2' }, makeContext());
   assert.equal(cleanings, 1);

@@ -1,20 +1,20 @@
 import type { FetchPolicy, ImageSourceMessage } from '@millrace/agent-protocol';
 import { describeError, parseChecksum } from '@millrace/core';
-import type { EngineOptions, FetchedImage, ImageProbe, ImageRequest, ImageSink } from '@millrace/image';
+import type { ImageRequest } from '@millrace/image';
 import { AgentFailure } from '../failure.ts';
 
 /** What the agent needs of `@millrace/image`. */
-export interface ImageEngine {
-  probeImage(request: ImageRequest, options: EngineOptions): Promise<ImageProbe>;
-  fetchImage(request: ImageRequest, sink: ImageSink, options: EngineOptions): Promise<FetchedImage>;
-  directorySink(target: {
-    readonly directory: string;
-    readonly fileName: string;
-    readonly mode?: number;
-    readonly reserve?: (capacityBytes: number) => number;
-  }): ImageSink;
-  removeStalePartials(directory: string): Promise<unknown>;
-}
+export type ImageEngine = Pick<
+  typeof import('@millrace/image'),
+  | 'probeImage'
+  | 'fetchImage'
+  | 'findChecksum'
+  | 'directorySink'
+  | 'removeStalePartials'
+  | 'makeSlabMemories'
+  | 'makeSpaceLedger'
+  | 'makeRateLimiter'
+>;
 
 /** The engine, loaded when it is first used: a host that transfers nothing need not hold it in memory. */
 export async function loadImageEngine(): Promise<ImageEngine> {
@@ -31,16 +31,29 @@ export function imageRequestOf(message: {
   readonly location: readonly string[];
 }): ImageRequest {
   const { source, policy, location } = message;
-  const { sourceOrder, egressAllowedCidrs, ...limits } = policy;
+  const {
+    egressAllowedCidrs,
+    extraCa,
+    signatureKeys,
+    rateLimitBytesPerSecond,
+    hostRateLimitBytesPerSecond,
+    ...limits
+  } = policy;
+  const { checksum, ...wanted } = source;
   return {
-    url: source.url,
-    headers: source.headers,
-    format: source.format,
-    expectedDigest: source.checksum === undefined ? undefined : readChecksum(source.checksum),
+    ...wanted,
+    expectedDigest: checksum === undefined ? undefined : readChecksum(checksum),
     location,
-    limits: { ...limits, sourceOrder },
+    limits,
+    ...(extraCa ? { extraCa } : {}),
+    ...(signatureKeys ? { signatureKeys } : {}),
     egress: { allowedCidrs: egressAllowedCidrs },
   };
+}
+
+/** What a pool stores of an image that is declared to be this. */
+export function storedFormatOf(declared: ImageSourceMessage['format']): 'qcow2' | 'raw' | 'iso' {
+  return declared === 'raw' || declared === 'iso' ? declared : 'qcow2';
 }
 
 function readChecksum(text: string) {

@@ -10,6 +10,7 @@ type Method = keyof AgentMethods;
  */
 const limitsMs: Readonly<Record<Method, number | undefined>> = {
   'template.prepare': undefined,
+  'checksum.find': 60_000,
   'image.probe': 60_000,
   'template.check': 60_000,
   'template.remove': 120_000,

@@ -1,5 +1,5 @@
 import { FetchFault } from '../errors.ts';
-import type { ImageFormat } from '../types.ts';
+import type { ForeignFormat, ImageFormat } from '../types.ts';
 import {
   containerFormatOf,
   hasIsoDescriptor,
@@ -8,6 +8,7 @@ import {
   looksCompressed,
   looksLikeWebPage,
 } from './foreign-formats.ts';
+import { foreignFormatOf, judgeForeignHead, judgeForeignImage } from './foreign-image.ts';
 import { judgeQcow2Header } from './qcow2-header.ts';
 import { checkQcow2Tables, type ReadAt } from './qcow2-tables.ts';
 
@@ -18,12 +19,12 @@ const enoughBytes = isoIdentifierEnd;
 
 export interface InspectionRules {
   /** `undefined`: whatever is found. */
-  readonly format: ImageFormat | undefined;
+  readonly format: ImageFormat | ForeignFormat | undefined;
   readonly maxVirtualSizeBytes: number;
 }
 
 export interface HeadFindings {
-  readonly format: ImageFormat;
+  readonly format: ImageFormat | ForeignFormat;
   /** Unknown for formats whose virtual size is the size of the file. */
   readonly virtualSizeBytes: number | undefined;
 }
@@ -42,16 +43,24 @@ export function inspectHead(
   if (!complete && head.length < enoughBytes) return undefined;
   if (looksLikeWebPage(head)) throw new FetchFault('WEB_PAGE', '');
   const format = formatOf(head, rules.format);
+  if (isForeign(format)) {
+    // a VHD of fixed size shows at its end only
+    const shown = foreignFormatOf(head) === format;
+    const virtualSizeBytes = shown ? judgeForeignHead(format, head, rules.maxVirtualSizeBytes) : undefined;
+    return { format, virtualSizeBytes };
+  }
   if (format !== 'qcow2') return { format, virtualSizeBytes: undefined };
   const header = judgeQcow2Header(head, rules.maxVirtualSizeBytes);
   return { format, virtualSizeBytes: header.virtualSizeBytes };
 }
 
 /** The real format, which must be the declared one. */
-function formatOf(head: Buffer, declared: ImageFormat | undefined): ImageFormat {
+function formatOf(head: Buffer, declared: InspectionRules['format']): HeadFindings['format'] {
   if (looksCompressed(head)) throw new FetchFault('IMAGE_NESTED_COMPRESSION', '');
   const container = containerFormatOf(head);
   if (container === 'qcow2' && (declared === undefined || declared === 'qcow2')) return 'qcow2';
+  const foreign = foreignFormatOf(head);
+  if (foreign !== undefined && (declared === undefined || declared === foreign)) return foreign;
   if (container !== undefined) {
     throw new FetchFault(
       'IMAGE_FORMAT_MISMATCH',
@@ -59,6 +68,9 @@ function formatOf(head: Buffer, declared: ImageFormat | undefined): ImageFormat 
     );
   }
   if (declared === 'qcow2') throw new FetchFault('IMAGE_FORMAT_MISMATCH', 'it has no qcow2 header');
+  if (declared === 'vmdk' || declared === 'vhdx') {
+    throw new FetchFault('IMAGE_FORMAT_MISMATCH', `it has no ${declared} header`);
+  }
   const iso = hasIsoDescriptor(head);
   if (declared === 'iso' && !iso) {
     throw new FetchFault('IMAGE_FORMAT_MISMATCH', 'it has no ISO 9660 volume descriptor');
@@ -67,7 +79,7 @@ function formatOf(head: Buffer, declared: ImageFormat | undefined): ImageFormat 
 }
 
 export interface ImageFindings {
-  readonly format: ImageFormat;
+  readonly format: ImageFormat | ForeignFormat;
   readonly virtualSizeBytes: number;
 }
 
@@ -82,15 +94,23 @@ export async function inspectWhole(
   signal: AbortSignal,
 ): Promise<ImageFindings> {
   const { sizeBytes } = image;
+  const readAt = (position: number, length: number) => image.read(position, length);
   const head = await image.read(0, Math.min(headBytes, sizeBytes));
   const findings = inspectHead(head, true, rules);
   if (findings === undefined) throw new Error('a complete head is always judged');
   if (findings.format === 'qcow2') {
     const header = judgeQcow2Header(head, rules.maxVirtualSizeBytes);
-    await checkQcow2Tables(header, sizeBytes, (position, length) => image.read(position, length), signal);
+    await checkQcow2Tables(header, sizeBytes, readAt, signal);
     return { format: 'qcow2', virtualSizeBytes: header.virtualSizeBytes };
   }
-  if (sizeBytes >= 512 && isFixedVhdFooter(await image.read(sizeBytes - 512, 512))) {
+  const isFixedVhd = sizeBytes >= 512 && isFixedVhdFooter(await image.read(sizeBytes - 512, 512));
+  const format = isFixedVhd && rules.format === undefined ? 'vhd' : findings.format;
+  if (isForeign(format)) {
+    const file = { sizeBytes, read: readAt };
+    const virtualSizeBytes = await judgeForeignImage[format](file, rules.maxVirtualSizeBytes, signal);
+    return { format, virtualSizeBytes };
+  }
+  if (isFixedVhd) {
     throw new FetchFault(
       'IMAGE_FORMAT_MISMATCH',
       `it is VHD, declared is ${rules.format ?? findings.format}`,
@@ -100,4 +120,9 @@ export async function inspectWhole(
     throw new FetchFault('IMAGE_TOO_LARGE', `${sizeBytes} bytes, the limit is ${rules.maxVirtualSizeBytes}`);
   }
   return { format: findings.format, virtualSizeBytes: sizeBytes };
+}
+
+/** True for what is converted before it is stored. */
+export function isForeign(format: ImageFormat | ForeignFormat): format is ForeignFormat {
+  return Object.hasOwn(judgeForeignImage, format);
 }

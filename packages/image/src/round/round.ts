@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { type Digest, describeError, formatChecksum } from '@millrace/core';
 import { FetchFailure, FetchFault } from '../errors.ts';
-import { type ImageFindings, inspectWhole } from '../inspect/inspect-image.ts';
 import type { ClusterMap } from '../map/cluster-map.ts';
 import { makeMappedStore } from '../map/mapped-store.ts';
 import { makeSlabPool } from '../memory/slab-pool.ts';
@@ -14,6 +13,7 @@ import { checkDigest } from '../verify/transfer-digest.ts';
 import { type Beginning, begin, type FoundList } from './begin.ts';
 import { ArchiveInside, BeginAgain, type RoundDeps, type RoundFacts, type Trying } from './deps.ts';
 import { recordFailure, waitBefore } from './failures.ts';
+import { inspectAndConvert, type StoredImage } from './inspect-and-convert.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { mapAhead } from './read-ahead.ts';
 import { resumeIdentity } from './resume.ts';
@@ -169,7 +169,7 @@ async function prepareSignature({ request, plan }: RoundDeps): Promise<PreparedS
 }
 
 async function fill(deps: RoundDeps, filling: Filling): Promise<FetchedImage> {
-  const { plan, journal, request, options } = deps;
+  const { plan, journal, options } = deps;
   const { beginning, layout, image, map, spool, signature } = filling;
   const { compression, totalBytes } = beginning;
   const local = new AbortController();
@@ -198,17 +198,13 @@ async function fill(deps: RoundDeps, filling: Filling): Promise<FetchedImage> {
     journal.enterPhase('transferring');
     spool?.watch(transfer);
     const digest = await moveBytes(deps, filling, { transfer, unpacking, signal });
-    const unpackedBytes = unpacking
-      ? await unpacking.finish()
-      : (map?.virtualSizeBytes ?? transfer.segments.sizeBytes ?? 0);
-    journal.enterPhase('inspecting');
-    const { format, limits } = request;
-    const rules = { format: map ? 'raw' : format, maxVirtualSizeBytes: limits.maxVirtualSizeBytes } as const;
-    const findings = await inspectWhole(image, rules, options.signal);
+    if (unpacking) await unpacking.finish();
+    else image.setSize(map?.virtualSizeBytes ?? transfer.segments.sizeBytes ?? 0);
+    const stored = await inspectAndConvert(deps, image, map);
     journal.enterPhase('committing');
     options.signal.throwIfAborted();
-    await image.commit(unpackedBytes);
-    return report(deps, filling, { transfer, findings, digest });
+    await image.commit(image.sizeBytes);
+    return report(deps, filling, { transfer, stored, digest });
   } finally {
     local.abort(new Error('the round is over'));
     await unpacking?.stop();
@@ -271,20 +267,20 @@ function digestEngineFor(
 
 function report(
   { journal, plan, options }: RoundDeps,
-  { contributors, beginning, image, map }: Filling,
-  done: { readonly transfer: Transfer; readonly findings: ImageFindings; readonly digest: Digest },
+  { contributors, beginning, image }: Filling,
+  done: { readonly transfer: Transfer; readonly stored: StoredImage; readonly digest: Digest },
 ): FetchedImage {
-  const { transfer, findings, digest } = done;
+  const { transfer, stored, digest } = done;
   for (const { record } of contributors.values()) if (record.state === 'running') record.succeed();
   journal.enterPhase('committed');
   const { keptBytes } = transfer;
   options.log.debug({ digest: formatChecksum(digest) }, 'image committed');
   return {
-    format: findings.format,
+    format: stored.format,
     compression: beginning.compression,
-    ...(map ? { convertedFrom: 'qcow2' as const } : {}),
+    ...(stored.convertedFrom ? { convertedFrom: stored.convertedFrom } : {}),
     sizeBytes: image.sizeBytes,
-    virtualSizeBytes: findings.virtualSizeBytes,
+    virtualSizeBytes: stored.virtualSizeBytes,
     transferredBytes: (transfer.segments.sizeBytes ?? 0) - keptBytes,
     resumedBytes: keptBytes,
     verifiedBy: plan.expectedDigest ? (plan.piecesSuffice ? 'pieces' : 'digest') : 'nothing',

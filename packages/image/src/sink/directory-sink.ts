@@ -1,5 +1,5 @@
 import { constants, type FileHandle, lstat, open, rename } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { FetchFault } from '../errors.ts';
 import type { ExpectedImage, ImageSink, OpenImage } from '../types.ts';
 import { type ImageFile, openImageFile } from './image-file.ts';
@@ -187,7 +187,7 @@ function openImage(partial: Partial): OpenImage {
         await removeIfThere(converted);
         try {
           await partial.file.handle.truncate(sizeBytes);
-          await converter(path, converted);
+          await converter(resolve(path), resolve(converted));
           const file = await openImageFile(converted, 0, 0o600);
           await requireSameFile(partial.file.handle, path);
           await rename(converted, path);
