@@ -3,7 +3,7 @@ import { FetchFault } from '../../packages/image/src/errors.ts';
 /** What a parser says, without numbers and quotations, of which there are too many: the same words, the same way in. */
 function wordsOf(fault: FetchFault): string {
   return `${fault.code} ${fault.message}`
-    .replaceAll(/"(?:[^"\\]|\\.)*"?|[0-9a-f]{8,}|\d+/g, '#')
+    .replaceAll(/"(?:[^"\\]|\\.)*"?|0x[0-9a-f]+|[0-9a-f]{16,}|\d+/g, '#')
     .slice(0, 200);
 }
 
