@@ -98,7 +98,8 @@ const trailerBytes = 8;
 /**
  * gzip files may be padded with zeros, as on tapes. They keep a program from the suffix, so that such a file is judged by
  * its last member: before the zeros must stand the size of everything that came out. (A padded file of several members is
- * therefore refused, as is one that unpacks to a multiple of 4 GiB, whose size is zeros itself.)
+ * therefore refused, as is one that unpacks to a multiple of 4 GiB, whose size is zeros itself. Bytes among the zeros that
+ * repeat the size would pass; the image is proven by the checksum of its member all the same.)
  */
 function gzipPadding() {
   /** The last bytes up to the last one that is not zero, and how many zeros follow. */

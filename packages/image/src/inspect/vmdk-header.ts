@@ -71,7 +71,8 @@ export function judgeVmdkSector(sector: Buffer, maxVirtualSizeBytes: number): Om
   const version = sector.readUInt32LE(4);
   if (version < 1 || version > 3) throw headerInvalid(`VMDK version ${version}, only 1 to 3 are known`);
   const flags = sector.readUInt32LE(8);
-  if (flags & ~knownFlags) throw new FetchFault('IMAGE_FEATURE_UNKNOWN', `VMDK flags ${flags.toString(16)}`);
+  if (flags & ~knownFlags)
+    throw new FetchFault('IMAGE_FEATURE_UNKNOWN', `VMDK flags 0x${flags.toString(16)}`);
   if (flags & flag.newlineTest && sector.toString('latin1', 73, 77) !== '\n \r\n') {
     throw headerInvalid('it was transferred as text');
   }
