@@ -63,5 +63,6 @@ async function answer(
   const name = decodeURIComponent(url.replace(/\?.*/s, '').slice(1));
   const content = Object.hasOwn(options.objects, name) ? options.objects[name] : undefined;
   if (content === undefined) return refuse(404, 'NoSuchKey');
-  await sendFile({ request, response, file: servedBuffer(content), onBytes: () => {}, onStatus: () => {} });
+  const file = servedBuffer(content);
+  await sendFile({ request, response, file, throttles: [], onBytes: () => {}, onStatus: () => {} });
 }

@@ -103,7 +103,7 @@ export const probeReport = z.object({
   /** Set when the bytes themselves are refused (backing file, wrong format, …): final. */
   refusal: z.object({ code: z.string(), message: z.string() }).optional(),
   format: imageFormat.optional(),
-  compression: z.enum(['none', 'gzip', 'bzip2', 'xz', 'zstd']).optional(),
+  compression: z.enum(['none', 'gzip', 'bzip2', 'xz', 'zstd', 'zip', 'tar']).optional(),
   virtualSizeBytes: bytes.optional(),
   transferBytes: bytes.optional(),
   /** The digest that will be verified, `{ALG}hex`: the registration's, else the metalink's strongest. */

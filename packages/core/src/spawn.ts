@@ -1,4 +1,5 @@
 import { type ChildProcessByStdio, type StdioOptions, spawn } from 'node:child_process';
+import type { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { MillraceError } from './error.ts';
 
@@ -10,6 +11,8 @@ export interface SpawnOptions {
   readonly gid?: number;
   /** Signal sent on abort. Default SIGKILL: children hold nothing that needs a farewell unless said otherwise. */
   readonly killSignal?: NodeJS.Signals;
+  /** Give it a process group of its own and send the signal to all of that: for programs that start others. */
+  readonly wholeGroup?: boolean;
 }
 
 export interface CommandResult {
@@ -29,17 +32,39 @@ export function spawnProgram(
   argv: readonly string[],
   options: SpawnOptions & { readonly stdio: StdioOptions },
 ): ChildProcessByStdio<Writable | null, Readable | null, Readable | null> {
-  return spawn(file, [...argv], {
+  const { signal, killSignal = 'SIGKILL', wholeGroup = false } = options;
+  const child = spawn(file, [...argv], {
     stdio: options.stdio,
     shell: false,
-    signal: options.signal,
-    killSignal: options.killSignal ?? 'SIGKILL',
+    signal,
+    killSignal,
+    detached: wholeGroup,
     // LC_ALL=C: output is parsed, and errors are matched, in one language
     env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.uid === undefined ? {} : { uid: options.uid }),
     ...(options.gid === undefined ? {} : { gid: options.gid }),
   }) as ChildProcessByStdio<Writable | null, Readable | null, Readable | null>;
+  if (wholeGroup && child.pid !== undefined) killGroupOnAbort(child, child.pid, { signal, killSignal });
+  return child;
+}
+
+/** As long as the group has not ended: its number may be another one's afterwards. */
+function killGroupOnAbort(
+  child: EventEmitter,
+  group: number,
+  { signal, killSignal }: { readonly signal: AbortSignal; readonly killSignal: NodeJS.Signals },
+): void {
+  const kill = () => {
+    try {
+      process.kill(-group, killSignal);
+    } catch {
+      // it has just ended
+    }
+  };
+  signal.addEventListener('abort', kill, { once: true });
+  // not at its exit: others of the group may hold its streams open
+  child.once('close', () => signal.removeEventListener('abort', kill));
 }
 
 /**

@@ -13,6 +13,8 @@ function planOf(...names: string[]): FetchPlan {
     expectedBytes: undefined,
     pieces: undefined,
     piecesSuffice: false,
+    signature: undefined,
+    mirrorsKnown: true,
     warnings: [],
   };
 }

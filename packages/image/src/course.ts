@@ -18,6 +18,8 @@ export interface FailedAttempt {
   /** That the source has delivered so far, in this try or, where tries go on, in all of them. */
   readonly bytes: number;
   readonly resumes: boolean;
+  /** How much further a try must get than the one before to count as progress. Default 1 MiB. */
+  readonly progressBytes?: number;
   readonly digest: Situation['digest'];
   readonly random: number;
 }
@@ -46,8 +48,8 @@ export interface Course {
   verdict(): Verdict;
 }
 
-/** How much further a try must get to count as progress: less is what happened to be in flight when it broke. */
-const progressBytes = 1024 * 1024;
+/** Less than this is what happened to be in flight when a try broke. */
+const usualProgressBytes = 1024 * 1024;
 
 interface SourceState {
   tries: number;
@@ -102,7 +104,7 @@ export function makeCourse(plan: FetchPlan, { checksumAttempts, maxSources }: Co
         .slice(0, Math.max(0, maxSources - inUse.size))
         .map(spotOf);
     },
-    afterFailure(spot, { fault, bytes, resumes, digest, random }) {
+    afterFailure(spot, { fault, bytes, resumes, digest, random, progressBytes = usualProgressBytes }) {
       const index = spot.rank - 1;
       const state = stateOf(spot);
       lastFault = fault;

@@ -189,6 +189,11 @@ export const fetchErrors = {
     nextStep:
       'unpack the file by hand to check it; give a checksum so that a bad mirror can be told from a bad file',
   },
+  ARCHIVE_UNSUPPORTED: {
+    outcome: 'refused',
+    summary: 'the archive is of a kind that is not unpacked',
+    nextStep: 'pack exactly one image, without encryption: as .zip, .tar or .ova, or compress it alone',
+  },
   IMAGE_TRUNCATED: {
     outcome: 'wrong-bytes',
     summary: 'the image refers to data beyond its own end',
@@ -283,12 +288,22 @@ export const fetchErrors = {
   DECODER_MISSING: {
     outcome: 'next-host',
     summary: 'the program that unpacks this kind of file is not installed on this host',
-    nextStep: 'install xz-utils, and lbzip2 or bzip2, on the host',
+    nextStep: 'install xz-utils, and lbzip2 or bzip2, and util-linux on the host',
   },
   DECODER_FAILED: {
     outcome: 'next-host',
     summary: 'the program that unpacks the file was killed',
     nextStep: 'check the memory of the host and its kernel log',
+  },
+  CONVERTER_MISSING: {
+    outcome: 'next-host',
+    summary: 'the program that converts this kind of image is not installed on this host',
+    nextStep: 'install qemu-utils and util-linux on the host',
+  },
+  CONVERT_FAILED: {
+    outcome: 'refused',
+    summary: 'the image cannot be converted to what the pool stores',
+    nextStep: 'convert it with qemu-img convert -O qcow2 before it is published',
   },
   ALL_SOURCES_FAILED: {
     outcome: 'next-host',

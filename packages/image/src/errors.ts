@@ -36,6 +36,8 @@ export class FetchFailure extends MillraceError {
   readonly failureClass: 'next-host' | 'stop';
   readonly attempts: readonly SourceAttempt[];
   readonly warnings: readonly string[];
+  /** Bytes left behind that a further fetch of the same image goes on with. */
+  resumableBytes: number | undefined;
 
   constructor(
     code: FetchErrorCode,

@@ -111,7 +111,8 @@ describe('killed in the middle, a fetch goes on where it was', { concurrency: 2 
     }
     await on.again(fetch.url, false);
     const repeated = repeatedBytes(ofImage());
-    assert.ok(repeated <= 3 * 3 * partBytes * 0.6, `${repeated} bytes were sent twice`);
+    // three kills of three connections, each with a part that arrives and one that is asked for ahead
+    assert.ok(repeated <= 3 * 3 * partBytes, `${repeated} bytes were sent twice`);
   });
 });
 

@@ -34,7 +34,8 @@ test('a correct source is committed byte for byte, with digest, phases and one a
   assert.equal(fetched.compression, 'none');
   assert.equal(fetched.transferredBytes, image.length);
   assert.deepEqual(reasons(outcome), ['succeeded → done']);
-  assert.equal(server.requests().length, 1, 'planning and transfer share one request');
+  const asked = server.requests().map(({ headers }) => headers['range']);
+  assert.deepEqual(asked, ['bytes=0-1048575', 'bytes=1048576-1049352'], 'no byte is asked for twice');
   const phases = outcome.progress.map(({ phase }) => phase).filter((phase, i, all) => phase !== all[i - 1]);
   assert.deepEqual(phases, [
     'planning',

@@ -2,8 +2,9 @@ import { describeError } from '@millrace/core';
 import { makeCourse } from './course.ts';
 import { FetchFailure, FetchFault } from './errors.ts';
 import { type Journal, makeJournal } from './journal.ts';
-import { directPlan, type FetchPlan, metalinkPlan } from './plan.ts';
+import { directPlan, type FetchPlan, metalinkPlan, mirrorPlan } from './plan.ts';
 import { checkRequest } from './request.ts';
+import type { FetchNotes } from './round/deps.ts';
 import { runRound } from './round/round.ts';
 import { makeSourceClient, type SourceClient } from './source/source-client.ts';
 import type { EngineOptions, FetchedImage, ImageRequest, ImageSink } from './types.ts';
@@ -16,6 +17,7 @@ interface FetchDeps {
   readonly client: SourceClient;
   readonly journal: Journal;
   readonly options: EngineOptions;
+  readonly notes: FetchNotes;
 }
 
 /**
@@ -30,13 +32,16 @@ export async function fetchImage(
   options: EngineOptions,
 ): Promise<FetchedImage> {
   using journal = makeJournal({ onProgress: options.onProgress, now: () => performance.now() });
+  const notes: FetchNotes = { archiveInside: false, leftBytes: 0 };
   try {
     options.signal.throwIfAborted();
     checkRequest(request);
     await using client = makeSourceClient(request);
-    return await fetchByPlan({ request, sink, client, journal, options });
+    return await fetchByPlan({ request, sink, client, journal, options, notes });
   } catch (error) {
-    throw asFailure(error, journal, options.signal);
+    const failure = asFailure(error, journal, options.signal);
+    if (failure instanceof FetchFailure && notes.leftBytes > 0) failure.resumableBytes = notes.leftBytes;
+    throw failure;
   }
 }
 
@@ -66,7 +71,8 @@ async function fetchByPlan(deps: FetchDeps): Promise<FetchedImage> {
     const result = await runRound({ ...deps, plan, course });
     if (result === undefined) continue;
     if ('image' in result) return result.image;
-    plan = metalinkPlan(request, result.metalink);
+    plan =
+      'metalink' in result ? metalinkPlan(request, result.metalink) : mirrorPlan(request, result.mirrors);
     for (const warning of plan.warnings) journal.warn(warning);
     course = courseOf(plan);
   }

@@ -43,7 +43,7 @@ const badMirrors: readonly (readonly [source: string, reason: RegExp, mostReques
   ['chunk-size-wrong', /^HTTP_UNEXPECTED$/, 1],
   ['redirect-loop', /^REDIRECT_LIMIT$/, 1],
   ['redirect-nowhere', /^HTTP_UNEXPECTED$/, 1],
-  ['wrong-content-encoding', /^CONTENT_ENCODING$/, 1],
+  ['wrong-content-encoding', /^CONTENT_ENCODING$/, 2],
   ['web-page', /^LENGTH_TOO_SHORT$|^WEB_PAGE$/, 1],
   ['empty', /^LENGTH_TOO_SHORT$|^IMAGE_EMPTY$/, 1],
   ['short-declared', /^LENGTH_TOO_SHORT$/, 1],

@@ -1,5 +1,15 @@
 import { type Digest, formatChecksum, MillraceError } from '@millrace/core';
-import { isForgeable, parseMetalink, type Selection, selectSources } from '@millrace/metalink';
+import {
+  documentOfHeaders,
+  type FileSignature,
+  isForgeable,
+  type MetalinkDocument,
+  type MirrorHeaders,
+  parseMetalink,
+  type Selection,
+  type SelectOptions,
+  selectSources,
+} from '@millrace/metalink';
 import { FetchFault } from './errors.ts';
 import type { ImageRequest } from './types.ts';
 import type { PieceDigests } from './verify/piece-check.ts';
@@ -24,6 +34,10 @@ export interface FetchPlan {
   readonly pieces: PieceDigests | undefined;
   /** True when they are worth as much as the digest: both are the metalink's own, and none of them can be forged. */
   readonly piecesSuffice: boolean;
+  /** The metalink's own, of the file. */
+  readonly signature: FileSignature | undefined;
+  /** True once the answer's headers have been asked for other places that have the file. */
+  readonly mirrorsKnown: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -39,6 +53,8 @@ export function directPlan(request: ImageRequest): FetchPlan {
     expectedBytes: undefined,
     pieces: undefined,
     piecesSuffice: false,
+    signature: undefined,
+    mirrorsKnown: false,
     warnings: [],
   };
 }
@@ -48,47 +64,57 @@ export function directPlan(request: ImageRequest): FetchPlan {
  * @throws FetchFault `METALINK_UNUSABLE` with the reason
  */
 export function metalinkPlan(request: ImageRequest, text: Uint8Array): FetchPlan {
-  const selection = select(request, text);
+  const wanted = request.wantedFile === undefined ? {} : { wantedFile: request.wantedFile };
+  const names = { wantedName: wantedName(request.url), ...wanted };
+  return { ...planOf(request, () => parseMetalink(text), names), metalink: true };
+}
+
+/** The plan that the headers of an answer make, which tell of mirrors and of the file's digest (RFC 6249). */
+export function mirrorPlan(request: ImageRequest, headers: MirrorHeaders): FetchPlan {
+  return { ...planOf(request, () => documentOfHeaders(request.url, headers), {}), metalink: false };
+}
+
+function planOf(
+  request: ImageRequest,
+  read: () => MetalinkDocument,
+  names: Pick<SelectOptions, 'wantedName' | 'wantedFile'>,
+): Omit<FetchPlan, 'metalink'> {
+  const selection = select(request, read, names);
+  const { expectedDigest } = request;
   const warnings = [...selection.warnings];
   if (selection.sources.length > mostSources) {
-    warnings.push(`the metalink lists ${selection.sources.length} sources, the best ${mostSources} are used`);
+    warnings.push(`${selection.sources.length} sources are listed, the best ${mostSources} are used`);
   }
-  const same = selection.digests.find(({ algorithm }) => algorithm === request.expectedDigest?.algorithm);
-  if (request.expectedDigest && same && same.hex !== request.expectedDigest.hex) {
-    warnings.push(`the metalink gives ${formatChecksum(same)}, which is not the checksum that was asked for`);
+  const same = selection.digests.find(({ algorithm }) => algorithm === expectedDigest?.algorithm);
+  if (expectedDigest && same && same.hex !== expectedDigest.hex) {
+    warnings.push(`listed is ${formatChecksum(same)}, which is not the checksum that was asked for`);
   }
+  const { pieces, strongestDigest } = selection;
   return {
-    metalink: true,
-    sources: selection.sources
-      .slice(0, mostSources)
-      .map(({ url, location, priority, rank, maxConnections }) => ({
-        url,
-        rank,
-        ...(location === undefined ? {} : { location }),
-        ...(priority === undefined ? {} : { priority }),
-        ...(maxConnections === undefined ? {} : { maxConnections }),
-      })),
-    expectedDigest: request.expectedDigest ?? selection.strongestDigest,
+    sources: selection.sources.slice(0, mostSources),
+    expectedDigest: expectedDigest ?? strongestDigest,
     expectedBytes: selection.sizeBytes,
-    pieces: selection.pieces,
+    pieces,
     piecesSuffice:
-      request.expectedDigest === undefined &&
-      selection.pieces !== undefined &&
-      selection.strongestDigest !== undefined &&
-      !isForgeable(selection.pieces.algorithm) &&
-      !isForgeable(selection.strongestDigest.algorithm),
+      expectedDigest === undefined &&
+      pieces !== undefined &&
+      strongestDigest !== undefined &&
+      !isForgeable(pieces.algorithm) &&
+      !isForgeable(strongestDigest.algorithm),
+    signature: selection.signature,
+    mirrorsKnown: true,
     warnings,
   };
 }
 
-function select(request: ImageRequest, text: Uint8Array): Selection {
+function select(
+  request: ImageRequest,
+  read: () => MetalinkDocument,
+  names: Pick<SelectOptions, 'wantedName' | 'wantedFile'>,
+): Selection {
+  const { location, limits } = request;
   try {
-    return selectSources(parseMetalink(text), {
-      location: request.location,
-      sourceOrder: request.limits.sourceOrder,
-      wantedName: wantedName(request.url),
-      ...(request.wantedFile === undefined ? {} : { wantedFile: request.wantedFile }),
-    });
+    return selectSources(read(), { location, sourceOrder: limits.sourceOrder, ...names });
   } catch (error) {
     if (!(error instanceof MillraceError)) throw error;
     throw new FetchFault('METALINK_UNUSABLE', error.message, { cause: error });

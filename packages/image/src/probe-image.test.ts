@@ -108,7 +108,7 @@ test('a metalink longer than the first bytes is read whole', async () => {
   const found = await probe(requestFor(url));
   assert.equal(found.usable, true);
   assert.equal(found.sources.length, 64);
-  assert.match(found.warnings.join(), /lists 901 sources, the best 64/);
+  assert.match(found.warnings.join(), /901 sources are listed, the best 64/);
 });
 
 test('a metalink that cannot be used is unusable with its reason', async () => {

@@ -1,15 +1,17 @@
 import { orAborted, redactUrl } from '@millrace/core';
 import { looksLikeMetalink, metalinkLimitBytes } from '@millrace/metalink';
 import { detectCompression } from './decode/compression.ts';
-import { decoders } from './decode/decoder.ts';
+import { decodeLayers } from './decode/decoder.ts';
 import { FetchFault, fetchErrors } from './errors.ts';
 import { type HeadFindings, headBytes, inspectHead } from './inspect/inspect-image.ts';
 import { directPlan, type FetchPlan, metalinkPlan, type PlannedSource } from './plan.ts';
 import { checkRequest } from './request.ts';
 import { checkAnnouncedLength } from './round/lengths.ts';
+import type { OpenedSource } from './source/http-source.ts';
 import { peekBody, readWithin } from './source/peek.ts';
 import { makeSourceClient, type SourceClient } from './source/source-client.ts';
 import type { Compression, EngineOptions, ImageProbe, ImageRequest, SourceProbe } from './types.ts';
+import { prepareMetalinkSignature } from './verify/metalink-signature.ts';
 
 export interface ProbeOptions extends EngineOptions {
   /** After this long, sources that have not answered count as unusable. Default 4000. */
@@ -68,7 +70,20 @@ async function probeByPlan(deps: ProbeDeps): Promise<ImageProbe> {
     judged = [failed(direct.sources[0]!, error)];
     return { ...summarise(judged, plan), metalink: true };
   }
-  return summarise(judged, plan);
+  return summarise(judged, plan, await signatureFault(request, plan));
+}
+
+/** Why the image could never be verified by the keys that are configured. */
+async function signatureFault(request: ImageRequest, plan: FetchPlan): Promise<FetchFault | undefined> {
+  const keys = request.signatureKeys ?? [];
+  if (keys.length === 0) return undefined;
+  try {
+    await prepareMetalinkSignature(plan.signature, keys);
+    return undefined;
+  } catch (error) {
+    if (error instanceof FetchFault) return error;
+    throw error;
+  }
 }
 
 /** What one source turned out to be. */
@@ -112,11 +127,8 @@ async function judge(
   source: PlannedSource,
   firstBytes: number,
 ): Promise<Judged | { readonly metalink: Buffer }> {
-  const { request, client, signal } = deps;
-  const opened = await client.open(source.url, {
-    range: { first: 0, last: firstBytes - 1 },
-    signal,
-  });
+  const { request } = deps;
+  const opened = await openFirst(deps, source, firstBytes);
   try {
     const peeked = await peekBody(opened.body, firstBytes);
     if (looksLikeMetalink(peeked.head))
@@ -157,6 +169,20 @@ async function judge(
   }
 }
 
+/** The first bytes, or everything from a server that cannot send parts properly: no more of it is read. */
+async function openFirst(
+  { client, signal }: ProbeDeps,
+  { url }: PlannedSource,
+  firstBytes: number,
+): Promise<OpenedSource> {
+  try {
+    return await client.open(url, { range: { first: 0, last: firstBytes - 1 }, signal });
+  } catch (error) {
+    if (!(error instanceof FetchFault) || error.code !== 'RANGES_UNSUPPORTED') throw error;
+    return await client.open(url, { signal });
+  }
+}
+
 async function inspectFirst(
   head: Buffer,
   whole: boolean,
@@ -170,7 +196,7 @@ async function inspectFirst(
   const input = async function* () {
     yield head;
   };
-  for await (const chunk of decoders[compression](input(), { signal, partial: !whole })) {
+  for await (const chunk of decodeLayers(compression, input(), { signal, partial: !whole })) {
     parts.push(chunk);
     size += chunk.length;
     if (size >= headBytes) {
@@ -222,10 +248,10 @@ function probeOf(
   };
 }
 
-function summarise(judged: readonly Judged[], plan: FetchPlan): ImageProbe {
+function summarise(judged: readonly Judged[], plan: FetchPlan, unsigned?: FetchFault): ImageProbe {
   const usable = judged.filter(({ probe }) => probe.usable);
   const best = usable.find(({ findings }) => findings) ?? usable[0];
-  const refusal = refusalOf(judged, plan);
+  const refusal = refusalOf(judged, plan) ?? unsigned;
   const warnings = [...plan.warnings, ...new Set(judged.flatMap((one) => one.warnings))];
   if (usable.length > 0) {
     for (const { probe } of judged) if (!probe.usable) warnings.push(`${probe.url}: ${probe.message}`);

@@ -8,7 +8,7 @@ export type ImageFormat = 'qcow2' | 'raw' | 'iso';
 /** What is accepted besides and converted to what is stored. */
 export type ForeignFormat = 'vmdk' | 'vhd' | 'vhdx';
 /** The outermost packing of the transferred bytes. */
-export type Compression = 'none' | 'gzip' | 'bzip2' | 'xz' | 'zstd';
+export type Compression = 'none' | 'gzip' | 'bzip2' | 'xz' | 'zstd' | 'zip' | 'tar';
 
 export type ImagePhase =
   | 'planning'
@@ -143,6 +143,8 @@ export interface ImageSink {
 export interface ExpectedImage {
   /** What is going to be written, when that is known. */
   readonly sizeBytes?: number;
+  /** Space that this takes. Default: `sizeBytes`. */
+  readonly neededBytes?: number;
   /**
    * What an interrupted writing must have been about for its segments to be kept, and how it is cut into segments. The
    * same words are written down for the next time.
@@ -161,13 +163,15 @@ export interface OpenImage {
   write(position: number, bytes: Buffer, options?: { readonly overwrite?: boolean }): Promise<void>;
   /** Notes that a segment is written and may be kept by a later `open`. */
   note(segment: number): Promise<void>;
+  /** Whether so many bytes more fit, now. */
+  hasRoomFor(bytes: number): Promise<boolean>;
   /** Reads back what was written; fewer bytes only at the end of it. */
   read(position: number, length: number): Promise<Buffer>;
   /** The same, into memory that is there. */
   readInto(position: number, target: Buffer): Promise<void>;
   /** Up to where something was written, or what `setSize` said. */
   readonly sizeBytes: number;
-  /** The image has at least this size: what is not written reads as zeros. */
+  /** The image has this size: what is not written reads as zeros, what is written beyond is not of it. */
   setSize(bytes: number): void;
   /**
    * Hands the paths of what was written and of a new hidden file to a converter; what it wrote takes the place of what

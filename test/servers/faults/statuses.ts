@@ -33,7 +33,9 @@ export const statusFaults: FaultTable = {
   '500-after-%': afterVisits(status(500)),
   /** 416 for every range, whether it is there or not. */
   '416': onRanges(status(416, (call) => ({ 'content-range': `bytes */${call.file.sizeBytes}` }))),
-  '416-after-%': afterVisits(status(416, (call) => ({ 'content-range': `bytes */${call.file.sizeBytes}` }))),
+  '416-after-%': afterVisits(
+    onRanges(status(416, (call) => ({ 'content-range': `bytes */${call.file.sizeBytes}` }))),
+  ),
   'busy-every-other': (call) =>
     call.visit % 2 === 0 ? answerStatus(call, 503, { 'retry-after': '0' }) : sendFile(call),
   /** More requests at the same time than the number are told to come back. */

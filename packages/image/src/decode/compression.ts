@@ -1,23 +1,27 @@
 import type { Compression } from '../types.ts';
+import { isTarHeader, tarBlockBytes } from './tar-header.ts';
 
 const magics: readonly (readonly [compression: Compression, magic: readonly number[]])[] = [
   ['gzip', [0x1f, 0x8b, 0x08]],
   ['bzip2', [0x42, 0x5a, 0x68]],
   ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
   ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],
+  // the header of a first member: an empty archive and one in several parts begin otherwise and are of no use
+  ['zip', [0x50, 0x4b, 0x03, 0x04]],
 ];
 
-/** How many bytes `detectCompression` wants to see. */
-export const compressionMagicBytes = 16;
+/** How many bytes `detectCompression` wants to see: with fewer a tar file is not recognised. */
+export const compressionMagicBytes = tarBlockBytes;
 
-/** Finds the compression by its magic bytes. Names and media types say nothing reliable. */
+/** Finds compression or archive by the first bytes. Names and media types say nothing reliable. */
 export function detectCompression(first: Uint8Array): Compression {
   for (const [compression, magic] of magics) {
     if (!magic.every((byte, index) => first[index] === byte)) continue;
     if (compression === 'bzip2' && !isBzip2(first)) continue;
     return compression;
   }
-  return isSkippableZstdFrame(first) ? 'zstd' : 'none';
+  if (isSkippableZstdFrame(first)) return 'zstd';
+  return isTarHeader(first) ? 'tar' : 'none';
 }
 
 /** `BZh` is three letters that a text could begin with: the level and the magic of a block or of the end must follow. */

@@ -1,66 +1,47 @@
-import type { Readable, Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { describeError, hasErrorCode, spawnProgram } from '@millrace/core';
+import type { Socket } from 'node:net';
+import { Readable, type Writable } from 'node:stream';
+import { describeError, orAborted, spawnProgram } from '@millrace/core';
+import { findConfinement } from '../confine/confinement.ts';
 import { FetchFault } from '../errors.ts';
-import { bzip2EndChecker } from './bzip2-end.ts';
-import { archiveBroken, type DecodeOptions } from './stage.ts';
-
-/** A program that unpacks from stdin to stdout. */
-export interface UnpackProgram {
-  readonly file: string;
-  readonly argv: readonly string[];
-}
-
-/** The limit keeps a hostile header from claiming a dictionary of gigabytes; `xz -9` needs 65 MiB. */
-export const xzPrograms: readonly UnpackProgram[] = [
-  { file: 'xz', argv: ['--decompress', '--stdout', '--format=xz', '--memlimit-decompress=256MiB'] },
-];
+import type { ImageWriter } from '../transfer/image-writer.ts';
+import { type EndCheck, endCheckFor, type ProgramCompression } from './end-check.ts';
+import { judgeExit, type ProgramExit, type UnpackProgram, unpackCommand } from './programs.ts';
+import { openSlabOutlet } from './slab-outlet.ts';
+import type { DecodeOptions } from './stage.ts';
 
 /**
- * lbzip2 uses every core but prints nothing of a file whose end it has not seen; for the beginning of a file bzip2 is
- * the one that helps.
- */
-export function bzip2Programs({ partial }: DecodeOptions): readonly UnpackProgram[] {
-  const argv = ['--decompress', '--stdout'];
-  const parallel = { file: 'lbzip2', argv };
-  const plain = { file: 'bzip2', argv };
-  return partial ? [plain, parallel] : [parallel, plain];
-}
-
-/**
- * Unpacks through the first of the programs that is installed.
- * @throws FetchFault `ARCHIVE_BROKEN`, `DECODER_MISSING`, `DECODER_FAILED`; whatever the input throws, in preference to
- * what the program made of an input that ended early.
+ * Unpacks through the first of the programs that is installed, confined, and notices what that program would let pass.
+ * @throws FetchFault `ARCHIVE_BROKEN`, `DECODER_MISSING` (before any input is read), `DECODER_FAILED`; whatever the input
+ * throws, in preference to what the program made of an input that ended early
  */
 export async function* decodeThroughProgram(
-  compression: 'xz' | 'bzip2',
+  compression: ProgramCompression,
   programs: readonly UnpackProgram[],
   input: AsyncIterable<Buffer>,
   options: DecodeOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
   const stop = new AbortController();
-  const signal = AbortSignal.any([options.signal, stop.signal]);
-  const child = await startFirstInstalled(programs, signal);
-  const observed = observeInput(input, compression);
-  feed(observed, child.stdin, signal);
+  const child = await start(programs, options, AbortSignal.any([options.signal, stop.signal]));
+  const check = endCheckFor(compression);
+  const feeding = feed(input, child.stdin, check, options.partial ?? false);
   const complaints = readComplaints(child.stderr);
-  let finished = false;
+  const held = holdBack(options.partial ? 0 : check.markBytes);
   try {
-    for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield chunk;
-    finished = true;
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield* held.pass(chunk);
+    const exit = await child.exit;
+    options.signal.throwIfAborted();
+    feeding.throwIfFailed();
+    if (options.partial) return;
+    judgeExit(compression, exit, await complaints);
+    // it may have left before the end of the input, whose rest is then looked at without it
+    await orAborted(feeding.ended, options.signal);
+    feeding.throwIfFailed();
+    const imageBytes = check.finish({ bytes: held.bytes, tail: held.tail() });
+    yield* held.release(imageBytes);
   } finally {
-    // the consumer went away: neither the program nor whoever feeds it may wait for it
-    if (!finished) stop.abort();
-  }
-  const exit = await child.exit;
-  // the program may have left in the middle of the input: whoever feeds it must not wait for the next bytes
-  stop.abort();
-  options.signal.throwIfAborted();
-  if (observed.failure) throw observed.failure.error;
-  if (options.partial) return;
-  judgeExit(compression, exit, await complaints);
-  if (!observed.ended || (compression === 'bzip2' && !observed.endsAtEndMark())) {
-    throw archiveBroken(compression, 'bytes after the end of the archive');
+    // the consumer went away, or something failed: neither the program nor whoever feeds it may wait for it
+    stop.abort();
+    feeding.stop();
   }
 }
 
@@ -68,67 +49,151 @@ interface RunningProgram {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
-  readonly exit: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+  readonly exit: Promise<ProgramExit>;
 }
 
-async function startFirstInstalled(
+/**
+ * The same straight into the slabs of a writer, without a copy on the way.
+ * @returns how many of the bytes written are the image's: the last few may not be
+ */
+export async function unpackThroughProgram(
+  compression: ProgramCompression,
   programs: readonly UnpackProgram[],
-  signal: AbortSignal,
-): Promise<RunningProgram> {
-  for (const { file, argv } of programs) {
-    const child = spawnProgram(file, argv, { signal, stdio: ['pipe', 'pipe', 'pipe'] });
-    const started = Promise.withResolvers<boolean>();
-    const exit = Promise.withResolvers<{ code: number | null; signal: string | null }>();
-    child.once('spawn', () => started.resolve(true));
-    child.on('error', (error) => {
-      if (hasErrorCode(error, 'ENOENT')) started.resolve(false);
-      else started.reject(new FetchFault('DECODER_FAILED', describeError(error), { cause: error }));
-    });
-    child.once('close', (code, signalName) => exit.resolve({ code, signal: signalName }));
-    if (!(await started.promise)) continue;
-    // all three are pipes, so all three are there
-    return { stdin: child.stdin!, stdout: child.stdout!, stderr: child.stderr!, exit: exit.promise };
+  input: AsyncIterable<Buffer>,
+  options: DecodeOptions & { readonly writer: ImageWriter },
+): Promise<number> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const check = endCheckFor(compression);
+  const outlet = await openSlabOutlet(options.writer, { tailBytes: check.markBytes, signal });
+  let feeding: Feeding | undefined;
+  try {
+    const child = await start(programs, options, signal, outlet.stdout);
+    outlet.stdout.destroy();
+    feeding = feed(input, child.stdin, check, false);
+    const complaints = readComplaints(child.stderr);
+    const output = await outlet.drained;
+    const exit = await child.exit;
+    options.signal.throwIfAborted();
+    feeding.throwIfFailed();
+    judgeExit(compression, exit, await complaints);
+    await orAborted(feeding.ended, options.signal);
+    feeding.throwIfFailed();
+    return check.finish(output);
+  } finally {
+    stop.abort(new Error('unpacking has ended'));
+    outlet.close();
+    feeding?.stop();
   }
-  throw new FetchFault('DECODER_MISSING', programs.map(({ file }) => file).join(' or '));
 }
 
-/** Hands the input to the program. How either of them ended is known from themselves. */
-function feed(input: AsyncIterable<Buffer>, stdin: Writable, signal: AbortSignal): void {
-  pipeline(input, stdin, { signal }).catch(() => {
-    // a program that exits early closes its stdin: its exit code says why. An input that failed has been observed.
+async function start(
+  programs: readonly UnpackProgram[],
+  options: DecodeOptions,
+  signal: AbortSignal,
+  stdout: 'pipe' | Socket = 'pipe',
+): Promise<RunningProgram> {
+  const confinement = options.confinement ?? (await findConfinement(options.signal));
+  if (confinement === undefined) throw new FetchFault('DECODER_MISSING', 'prlimit');
+  const command = await unpackCommand(programs, confinement);
+  if (command === undefined) {
+    throw new FetchFault('DECODER_MISSING', programs.map(({ name }) => name).join(' or '));
+  }
+  const child = spawnProgram(command.file, command.argv, {
+    signal,
+    wholeGroup: true,
+    stdio: ['pipe', stdout, 'pipe'],
   });
-}
-
-interface ObservedInput extends AsyncIterable<Buffer> {
-  readonly failure: { readonly error: unknown } | undefined;
-  readonly ended: boolean;
-  endsAtEndMark(): boolean;
-}
-
-/** Remembers how the input ended, since the program on the other side sees only that it did. */
-function observeInput(input: AsyncIterable<Buffer>, compression: 'xz' | 'bzip2'): ObservedInput {
-  let failure: { readonly error: unknown } | undefined;
-  let ended = false;
-  const end = bzip2EndChecker();
+  const started = Promise.withResolvers<void>();
+  const exit = Promise.withResolvers<ProgramExit>();
+  child.once('spawn', started.resolve);
+  child.on('error', (error) => {
+    started.reject(new FetchFault('DECODER_FAILED', describeError(error), { cause: error }));
+  });
+  child.once('close', (code, signalName) => exit.resolve({ code, signal: signalName }));
+  await started.promise;
+  // stdin and stderr are pipes, so they are there; a stdout of its own is read by whoever made it
   return {
-    get failure() {
-      return failure;
+    stdin: child.stdin!,
+    stdout: child.stdout ?? Readable.from([]),
+    stderr: child.stderr!,
+    exit: exit.promise,
+  };
+}
+
+interface Feeding {
+  /** Throws what the input threw, or what the check did. */
+  throwIfFailed(): void;
+  /** Resolves when the whole input has been looked at, or failed. */
+  readonly ended: Promise<void>;
+  stop(): void;
+}
+
+/** Hands the input to the program, and goes on to look at it when the program does not want any more. */
+function feed(input: AsyncIterable<Buffer>, stdin: Writable, check: EndCheck, partial: boolean): Feeding {
+  const chunks = input[Symbol.asyncIterator]();
+  let failure: { readonly error: unknown } | undefined;
+  let wanted = true;
+  // a program that ends early closes its stdin: its exit code says why
+  const unwanted = () => {
+    wanted = false;
+  };
+  stdin.on('error', unwanted);
+  const run = async () => {
+    for (let result = await chunks.next(); !result.done; result = await chunks.next()) {
+      if (!partial) check.update(result.value);
+      if (wanted) await writeTo(stdin, result.value).catch(unwanted);
+      else if (!partial) check.updateUnread(result.value);
+    }
+    if (wanted) stdin.end(partial ? undefined : check.suffix);
+  };
+  const ended = run().catch((error: unknown) => {
+    failure = { error };
+    stdin.destroy();
+  });
+  return {
+    throwIfFailed() {
+      if (failure) throw failure.error;
     },
-    get ended() {
-      return ended;
+    ended,
+    stop() {
+      stdin.destroy();
+      // not waited for: it only ends when a read that is under way does, and whoever ends this stage aborts that one
+      chunks.return?.().then(
+        () => {},
+        () => {},
+      );
     },
-    endsAtEndMark: () => end.isComplete(),
-    async *[Symbol.asyncIterator]() {
-      try {
-        for await (const chunk of input) {
-          if (compression === 'bzip2') end.update(chunk);
-          yield chunk;
-        }
-        ended = true;
-      } catch (error) {
-        failure = { error };
-        throw error;
-      }
+  };
+}
+
+function writeTo(stdin: Writable, chunk: Buffer): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  stdin.write(chunk, (error) => (error ? reject(error) : resolve()));
+  return promise;
+}
+
+/** Keeps the last bytes of the output back, as only its end tells whether they are the image's. */
+function holdBack(length: number) {
+  let held = Buffer.alloc(0);
+  let bytes = 0;
+  return {
+    get bytes() {
+      return bytes;
+    },
+    tail: () => held,
+    *pass(chunk: Buffer): Generator<Buffer> {
+      bytes += chunk.length;
+      const free = held.length + chunk.length - length;
+      if (free > 0 && held.length > 0) yield held.subarray(0, free);
+      if (free > held.length) yield chunk.subarray(0, free - held.length);
+      const kept = Buffer.concat([held, chunk.subarray(Math.max(0, chunk.length - length))]);
+      held = kept.subarray(Math.max(0, kept.length - length));
+    },
+    /** What was held back, up to the end of the image. */
+    *release(imageBytes: number): Generator<Buffer> {
+      const mine = imageBytes - (bytes - held.length);
+      if (mine > 0) yield held.subarray(0, mine);
     },
   };
 }
@@ -143,18 +208,4 @@ async function readComplaints(stderr: Readable): Promise<string> {
     // the program was killed; what it said until then is enough
   }
   return text.trim();
-}
-
-function judgeExit(
-  compression: 'xz' | 'bzip2',
-  exit: { readonly code: number | null; readonly signal: string | null },
-  complaints: string,
-): void {
-  if (exit.signal !== null) throw new FetchFault('DECODER_FAILED', `${compression}: ${exit.signal}`);
-  if (exit.code === 0) return;
-  const said = complaints
-    .split('\n')
-    .find((line) => line.trim() !== '')
-    ?.replace(/^\w+: /, '');
-  throw archiveBroken(compression, said?.slice(0, 200) ?? `exit code ${exit.code}`);
 }

@@ -33,11 +33,11 @@ for (const size of [0, 1, slabBytes - 1, slabBytes, slabBytes + 1, 1_000_003]) {
     const { signal } = new AbortController();
     const { writer, result, pool } = hashingWriter();
     const content = randomBytes(size);
-    const outlet = await openSlabOutlet(writer, signal);
+    const outlet = await openSlabOutlet(writer, { tailBytes: 10, signal });
     const child = spawnProgram('cat', [], { signal, stdio: ['pipe', outlet.stdout, 'inherit'] });
     child.once('spawn', () => outlet.stdout.destroy());
     child.stdin?.end(content);
-    await outlet.drained;
+    assert.deepEqual(await outlet.drained, { bytes: size, tail: content.subarray(-10) });
     assert.deepEqual(result(), { bytes: size, hex: createHash('sha256').update(content).digest('hex') });
     assert.equal(pool.free, 2);
   });
@@ -53,7 +53,7 @@ test('a writer that refuses ends the reading, and nothing is held', async () => 
       throw new Error('refused');
     },
   };
-  const outlet = await openSlabOutlet(refusing, signal);
+  const outlet = await openSlabOutlet(refusing, { tailBytes: 0, signal });
   const child = spawnProgram('head', ['-c', '1000000', '/dev/zero'], {
     signal,
     stdio: ['ignore', outlet.stdout, 'ignore'],
@@ -66,7 +66,7 @@ test('a writer that refuses ends the reading, and nothing is held', async () => 
 test('an abort ends the reading', async () => {
   const stop = new AbortController();
   const { writer, pool } = hashingWriter();
-  const outlet = await openSlabOutlet(writer, stop.signal);
+  const outlet = await openSlabOutlet(writer, { tailBytes: 0, signal: stop.signal });
   stop.abort(new Error('enough'));
   await assert.rejects(outlet.drained, /enough/);
   outlet.close();

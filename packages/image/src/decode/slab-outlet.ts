@@ -15,11 +15,20 @@ export interface SlabOutlet {
   /** To be given to the program as its stdout, and destroyed here once it has started. */
   readonly stdout: Socket;
   /** Resolves when the program, and whoever else holds its stdout, has closed it and everything is with the writer. */
-  readonly drained: Promise<void>;
+  readonly drained: Promise<SlabOutput>;
   close(): void;
 }
 
-export async function openSlabOutlet(writer: ImageWriter, signal: AbortSignal): Promise<SlabOutlet> {
+/** What came out, and the last bytes of it, as many as were asked for. */
+export interface SlabOutput {
+  readonly bytes: number;
+  readonly tail: Buffer;
+}
+
+export async function openSlabOutlet(
+  writer: ImageWriter,
+  { tailBytes, signal }: { readonly tailBytes: number; readonly signal: AbortSignal },
+): Promise<SlabOutlet> {
   signal.throwIfAborted();
   // a name in a directory that nobody else can enter: whoever could connect first could put bytes into the image
   const directory = await mkdtemp(join(tmpdir(), 'millrace-outlet-'));
@@ -35,7 +44,7 @@ export async function openSlabOutlet(writer: ImageWriter, signal: AbortSignal): 
       server.once('error', reject);
       server.listen(path, resolve);
     });
-    const { socket, drained } = readIntoSlabs(path, writer, await writer.slab());
+    const { socket, drained } = readIntoSlabs(path, writer, { first: await writer.slab(), tailBytes });
     const stdout = await orAborted(accepted, signal);
     const abort = () => socket.destroy(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
@@ -56,11 +65,13 @@ export async function openSlabOutlet(writer: ImageWriter, signal: AbortSignal): 
 function readIntoSlabs(
   path: string,
   writer: ImageWriter,
-  first: Slab,
-): { readonly socket: Socket; readonly drained: Promise<void> } {
-  const { promise: drained, resolve, reject } = Promise.withResolvers<void>();
+  { first, tailBytes }: { readonly first: Slab; readonly tailBytes: number },
+): { readonly socket: Socket; readonly drained: Promise<SlabOutput> } {
+  const { promise: drained, resolve, reject } = Promise.withResolvers<SlabOutput>();
   drained.catch(() => {});
   let current: Slab | undefined = first;
+  let bytes = 0;
+  let tail = Buffer.alloc(0);
   let filled = 0;
   let looked = false;
   let ended = false;
@@ -78,8 +89,14 @@ function readIntoSlabs(
     reject(error);
   };
   /** A full slab goes to the writer, and reading goes on when there is another one. */
+  const give = (slab: Slab, length: number): Promise<void> => {
+    bytes += length;
+    const last = Buffer.from(slab.bytes.subarray(Math.max(0, length - tailBytes), length));
+    tail = Buffer.concat([tail, last]).subarray(-tailBytes || undefined);
+    return writer.writeSlab(slab, length);
+  };
   const handOver = async (slab: Slab, length: number) => {
-    await writer.writeSlab(slab, length);
+    await give(slab, length);
     const next = await writer.slab();
     if (ended) return next.release();
     current = next;
@@ -114,14 +131,15 @@ function readIntoSlabs(
     },
   });
   socket.on('error', fail);
-  const finish = async () => {
+  const finish = async (): Promise<SlabOutput> => {
     await handing;
     const slab = current;
     current = undefined;
-    if (ended || !slab) return;
+    if (ended || !slab) return { bytes, tail };
     ended = true;
-    if (filled > 0) await writer.writeSlab(slab, filled);
+    if (filled > 0) await give(slab, filled);
     else slab.release();
+    return { bytes, tail };
   };
   socket.once('end', () => {
     finish().then(resolve, reject);

@@ -1,10 +1,20 @@
-import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from 'node:zlib';
+import {
+  constants,
+  createGunzip,
+  createZstdDecompress,
+  type Gunzip,
+  type InflateRaw,
+  type ZstdDecompress,
+} from 'node:zlib';
 import { FetchFault } from '../errors.ts';
+import type { Compression } from '../types.ts';
 import { archiveBroken, type DecodeOptions } from './stage.ts';
 
 const outputChunkBytes = 256 * 1024;
 
-type Unpacker = Gunzip | ZstdDecompress;
+type Unpacker = Gunzip | InflateRaw | ZstdDecompress;
+/** The input as far as it has not been read: only its next chunk is ever asked for here. */
+type Chunks = Pick<AsyncIterator<Buffer>, 'next'>;
 
 /** `partial`: give out what there is when the input ends, instead of calling it truncated. */
 const unpackers = {
@@ -35,18 +45,12 @@ export async function* decodeFrames(
   let carried: Buffer | undefined;
   try {
     do {
-      const unpacker = unpackers[compression](options.partial ?? false);
-      const feeding = feedOneFrame(unpacker, chunks, carried);
-      // looked at below, after the output; until then a rejection must not count as unhandled
-      feeding.catch(() => {});
-      try {
-        for await (const chunk of unpacker as AsyncIterable<Buffer>) yield chunk;
-        carried = await feeding;
-      } catch (error) {
-        throw blame(error, compression, unpacker);
-      } finally {
-        unpacker.destroy();
-      }
+      carried = yield* unpackFrame(
+        compression,
+        unpackers[compression](options.partial ?? false),
+        chunks,
+        carried,
+      );
       if (carried?.[0] === 0 && compression === 'gzip') {
         await expectZeros(compression, carried, chunks);
         return;
@@ -61,13 +65,37 @@ export async function* decodeFrames(
   }
 }
 
+/**
+ * Yields what one frame holds and returns what is left of its last chunk, `undefined` when nothing is. The unpacker is
+ * used up by it.
+ * @throws FetchFault `ARCHIVE_BROKEN`; whatever `chunks` throws
+ */
+export async function* unpackFrame(
+  compression: Compression,
+  unpacker: Unpacker,
+  chunks: Chunks,
+  carried?: Buffer,
+): AsyncGenerator<Buffer, Buffer | undefined, undefined> {
+  const feeding = feedOneFrame(unpacker, chunks, carried);
+  // looked at below, after the output; until then a rejection must not count as unhandled
+  feeding.catch(() => {});
+  try {
+    for await (const chunk of unpacker as AsyncIterable<Buffer>) yield chunk;
+    return await feeding;
+  } catch (error) {
+    throw blame(error, compression, unpacker);
+  } finally {
+    unpacker.destroy();
+  }
+}
+
 /** Errors of the input, set aside while the unpacker is torn down because of them. */
 class InputError extends Error {}
 
 /** Feeds one unpacker until its frame ends or the input does. Returns what is left of the last chunk. */
 async function feedOneFrame(
   unpacker: Unpacker,
-  chunks: AsyncIterator<Buffer>,
+  chunks: Chunks,
   carried: Buffer | undefined,
 ): Promise<Buffer | undefined> {
   let fed = 0;
@@ -92,7 +120,7 @@ async function feedOneFrame(
   return undefined;
 }
 
-async function nextOf(chunks: AsyncIterator<Buffer>, unpacker: Unpacker): Promise<IteratorResult<Buffer>> {
+async function nextOf(chunks: Chunks, unpacker: Unpacker): Promise<IteratorResult<Buffer>> {
   try {
     return await chunks.next();
   } catch (error) {
@@ -115,7 +143,7 @@ async function writeTo(unpacker: Unpacker, chunk: Buffer): Promise<void> {
   }
 }
 
-function blame(error: unknown, compression: 'gzip' | 'zstd', unpacker: Unpacker): unknown {
+function blame(error: unknown, compression: Compression, unpacker: Unpacker): unknown {
   const cause = unpacker.errored ?? error;
   if (cause instanceof InputError) return cause.cause;
   if (error instanceof FetchFault) return error;

@@ -36,9 +36,9 @@ export function isFixedVhdFooter(lastSector: Buffer): boolean {
   return lastSector.subarray(0, 8).toString('latin1') === 'conectix';
 }
 
-/** True when the first bytes are those of a compressed file. */
+/** True when the first bytes are those of a compressed file or of an archive. */
 export function looksCompressed(head: Buffer): boolean {
-  return detectCompression(head) !== 'none' || head.subarray(0, 4).toString('latin1') === 'PK\x03\x04';
+  return detectCompression(head) !== 'none';
 }
 
 /** ISO 9660: the identifier of the first volume descriptor, in sector 16. */

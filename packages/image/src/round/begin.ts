@@ -1,14 +1,26 @@
-import { looksLikeMetalink, metalinkLimitBytes } from '@millrace/metalink';
+import {
+  isForgeable,
+  looksLikeMetalink,
+  type MirrorHeaders,
+  metalinkLimitBytes,
+  readMirrorHeaders,
+} from '@millrace/metalink';
+import type { Spot } from '../course.ts';
 import { detectCompression } from '../decode/compression.ts';
 import { FetchFault } from '../errors.ts';
 import { type HeadFindings, headBytes, inspectHead } from '../inspect/inspect-image.ts';
 import type { OpenedSource } from '../source/http-source.ts';
 import { peekBody, readWithin } from '../source/peek.ts';
-import type { Compression } from '../types.ts';
+import type { Compression, ImageRequest } from '../types.ts';
 import type { RoundDeps, RoundFacts, Trying } from './deps.ts';
 import { recordFailure, waitBefore } from './failures.ts';
-import { usualSegmentBytes } from './layout.ts';
 import { checkAnnouncedLength, checkArrived } from './lengths.ts';
+
+/** Enough to judge an image by, and most metalinks; what may turn out to be of no use is no more than this. */
+const firstPartBytes = 1024 * 1024;
+
+/** What turned out to be at the URL instead of an image: a list of places that have it. */
+export type FoundList = { readonly metalink: Buffer } | { readonly mirrors: MirrorHeaders };
 
 /** A source that answered with the beginning of an image. */
 export interface Beginning {
@@ -29,12 +41,9 @@ export interface Beginning {
 
 /**
  * Opens the best source and looks at its first bytes.
- * @returns the text instead when it is a metalink; `undefined` when the source failed and another try is to be begun
+ * @returns the list instead when it is a metalink, or its server knows of others that have the image; `undefined` when the source failed and another try is to be begun
  */
-export async function begin(
-  deps: RoundDeps,
-  facts: RoundFacts,
-): Promise<Beginning | { readonly metalink: Buffer } | undefined> {
+export async function begin(deps: RoundDeps, facts: RoundFacts): Promise<Beginning | FoundList | undefined> {
   const { course, journal, options } = deps;
   const [spot] = course.startable(new Set());
   if (!spot) throw new Error('a course without a source has ended');
@@ -56,11 +65,12 @@ export async function begin(
   }
 }
 
-async function look(deps: RoundDeps, trying: Trying): Promise<Beginning | { readonly metalink: Buffer }> {
+async function look(deps: RoundDeps, trying: Trying): Promise<Beginning | FoundList> {
   const { plan, request, course, journal } = deps;
   const { spot, record } = trying;
   const whole = course.isStandingBy(spot);
-  const opened = await open(deps, trying, whole);
+  const opened = await openForPartOrWhole(deps, trying, whole);
+  if (!opened) return await look(deps, trying);
   try {
     for (const warning of opened.warnings) journal.warn(warning);
     const peeked = await peekBody(opened.body, headBytes);
@@ -69,6 +79,12 @@ async function look(deps: RoundDeps, trying: Trying): Promise<Beginning | { read
       const metalink = await readMetalink(deps, trying, opened, peeked);
       record.forget();
       return { metalink };
+    }
+    const mirrors = plan.mirrorsKnown ? undefined : mirrorsOf(opened, spot, request);
+    if (mirrors) {
+      opened.close();
+      record.forget();
+      return { mirrors };
     }
     checkAnnouncedLength(opened, plan, request);
     const totalBytes = opened.totalBytes ?? plan.expectedBytes;
@@ -96,10 +112,38 @@ async function look(deps: RoundDeps, trying: Trying): Promise<Beginning | { read
   }
 }
 
+/** What the server's headers tell of the image, when that is more than nothing (RFC 6249). */
+function mirrorsOf(
+  { headers }: OpenedSource,
+  { source }: Spot,
+  { expectedDigest }: ImageRequest,
+): MirrorHeaders | undefined {
+  if (!/^https?:/i.test(source.url)) return undefined;
+  const digestKnown = expectedDigest !== undefined && !isForgeable(expectedDigest.algorithm);
+  const found = readMirrorHeaders(headers, { url: source.url, digestKnown });
+  const tells = found.sources.length > 0 || (found.digests.length > 0 && expectedDigest === undefined);
+  return tells ? found : undefined;
+}
+
+/** `undefined`: the server cannot send parts properly, and is asked for the whole from now on. */
+async function openForPartOrWhole(
+  deps: RoundDeps,
+  trying: Trying,
+  whole: boolean,
+): Promise<OpenedSource | undefined> {
+  try {
+    return await open(deps, trying, whole);
+  } catch (error) {
+    if (whole || !(error instanceof FetchFault) || error.code !== 'RANGES_UNSUPPORTED') throw error;
+    deps.course.standBy(trying.spot);
+    return undefined;
+  }
+}
+
 function open({ client, options }: RoundDeps, { spot }: Trying, whole: boolean): Promise<OpenedSource> {
   const { url } = spot.source;
   return client.open(url, {
-    ...(whole ? {} : { range: { first: 0, last: usualSegmentBytes - 1 } }),
+    ...(whole ? {} : { range: { first: 0, last: firstPartBytes - 1 } }),
     signal: options.signal,
   });
 }

@@ -15,7 +15,19 @@ export interface RoundDeps {
   readonly options: EngineOptions;
   readonly plan: FetchPlan;
   readonly course: Course;
+  readonly notes: FetchNotes;
 }
+
+/** What one round finds out for the next one. */
+export interface FetchNotes {
+  /** An archive in an archive: it has to be taken apart here, which is slower than a program alone. */
+  archiveInside: boolean;
+  /** Bytes that were left for a later fetch. */
+  leftBytes: number;
+}
+
+/** What a program unpacks is an archive again. */
+export class ArchiveInside extends Error {}
 
 /** A try at a source that is under way. */
 export interface Trying {

@@ -13,6 +13,7 @@ export interface FailedTry {
   readonly resumes: boolean;
   /** Where it goes on where it ended: what the source has delivered in all tries. */
   readonly bytes: number;
+  readonly progressBytes?: number;
 }
 
 /**
@@ -26,6 +27,7 @@ export function recordFailure(deps: RoundDeps, failed: FailedTry): Decision {
     fault,
     bytes,
     resumes,
+    ...(failed.progressBytes === undefined ? {} : { progressBytes: failed.progressBytes }),
     digest: digestState,
     random: Math.random(),
   });

@@ -10,7 +10,7 @@ export interface Layout {
 }
 
 /** As large as a segment is when nothing speaks against it: large enough that asking costs nothing, small enough to lose. */
-export const usualSegmentBytes = 4 * 1024 * 1024;
+const usualSegmentBytes = 4 * 1024 * 1024;
 const smallestSegmentBytes = 256 * 1024;
 const largestPieceBytes = 8 * 1024 * 1024;
 /** A small file is cut too, so that several sources can share it. */

@@ -8,21 +8,23 @@ import { makeSlabPool } from '../memory/slab-pool.ts';
 import { makeTransfer, type Transfer } from '../transfer/transfer.ts';
 import type { FetchedImage, OpenImage } from '../types.ts';
 import { type DigestEngine, inlineDigestEngine, threadedDigestEngine } from '../verify/digest-engine.ts';
+import { type PreparedSignature, prepareMetalinkSignature } from '../verify/metalink-signature.ts';
 import { makePieceCheck } from '../verify/piece-check.ts';
 import { checkDigest } from '../verify/transfer-digest.ts';
-import { type Beginning, begin } from './begin.ts';
-import { BeginAgain, type RoundDeps, type RoundFacts, type Trying } from './deps.ts';
+import { type Beginning, begin, type FoundList } from './begin.ts';
+import { ArchiveInside, BeginAgain, type RoundDeps, type RoundFacts, type Trying } from './deps.ts';
 import { recordFailure, waitBefore } from './failures.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { mapAhead } from './read-ahead.ts';
 import { resumeIdentity } from './resume.ts';
 import { runSources } from './sources.ts';
+import { openSpool, type Spool } from './spool.ts';
 import { startUnpacking, type Unpacking } from './unpack.ts';
 
 /** Files smaller than this are hashed where they are read: a thread would take longer to start. */
 const threadsFromBytes = 16 * 1024 * 1024;
 
-export type RoundResult = { readonly image: FetchedImage } | { readonly metalink: Buffer } | undefined;
+export type RoundResult = { readonly image: FetchedImage } | FoundList | undefined;
 
 /**
  * One way from a first source to a committed image.
@@ -33,7 +35,7 @@ export async function runRound(deps: RoundDeps): Promise<RoundResult> {
   const { plan, journal, options } = deps;
   const facts: RoundFacts = { digestState: plan.expectedDigest ? 'not-verified' : 'none-expected' };
   const beginning = await begin(deps, facts);
-  if (beginning === undefined || 'metalink' in beginning) return beginning;
+  if (beginning === undefined || !('trying' in beginning)) return beginning;
   const contributors = new Map<number, Trying>([[beginning.trying.spot.rank, beginning.trying]]);
   try {
     return { image: await fillAndCommit(deps, facts, beginning, contributors) };
@@ -41,6 +43,11 @@ export async function runRound(deps: RoundDeps): Promise<RoundResult> {
     if (error instanceof BeginAgain) {
       journal.enterPhase('planning');
       endRunning(contributors, error.cause);
+      return undefined;
+    }
+    if (error instanceof ArchiveInside) {
+      deps.notes.archiveInside = true;
+      for (const { record } of contributors.values()) record.forget();
       return undefined;
     }
     if (options.signal.aborted || !(error instanceof FetchFault)) {
@@ -97,6 +104,7 @@ async function fillAndCommit(
   const { totalBytes, compression, inParts } = beginning;
   const plain = compression === 'none';
   const layout = layoutOf(totalBytes, inParts ? plan.pieces : undefined, !plain);
+  const signature = await prepareSignature(deps);
   const map = await mapAhead(deps, beginning);
   const identity = inParts && plain && !map ? resumeIdentity(deps, beginning) : undefined;
   const image = await sink.open(options.signal, {
@@ -104,20 +112,38 @@ async function fillAndCommit(
     ...(plain && totalBytes !== undefined ? { sizeBytes: totalBytes } : {}),
     ...(identity === undefined ? {} : { resume: { identity, segmentBytes: layout.segmentBytes } }),
   });
+  const spool = plain ? undefined : await openSpool(deps, beginning, layout);
   try {
-    return await fill(deps, { facts, beginning, contributors, layout, image, map });
+    const fetched = await fill(deps, {
+      facts,
+      beginning,
+      contributors,
+      layout,
+      image,
+      map,
+      spool,
+      signature,
+    });
+    await spool?.end(false);
+    return fetched;
   } catch (error) {
-    await leave(deps, image, error);
+    await leave(deps, { image, spool }, error);
     throw error;
   }
 }
 
 /** What was fetched may be gone on with later, unless it was the bytes that were at fault. */
-async function leave({ options }: RoundDeps, image: OpenImage, error: unknown): Promise<void> {
+async function leave(
+  { options, notes }: RoundDeps,
+  { image, spool }: { readonly image: OpenImage; readonly spool: Spool | undefined },
+  error: unknown,
+): Promise<void> {
   const { keepPartial = false, log, signal } = options;
   const interrupted = signal.aborted || (error instanceof FetchFailure && error.failureClass === 'next-host');
+  const keep = keepPartial && interrupted;
   try {
-    if (keepPartial && interrupted) await image.suspend();
+    notes.leftBytes = (await spool?.end(keep)) ?? 0;
+    if (keep) notes.leftBytes += await image.suspend();
     else await image.abort();
   } catch (left) {
     // a pool that is gone cannot be tidied up either: the reason that counts is the first one
@@ -132,11 +158,19 @@ interface Filling {
   readonly layout: Layout;
   readonly image: OpenImage;
   readonly map: ClusterMap | undefined;
+  readonly spool: Spool | undefined;
+  readonly signature: PreparedSignature | undefined;
+}
+
+/** @throws FetchFault when keys are configured and nothing is there that they could verify */
+async function prepareSignature({ request, plan }: RoundDeps): Promise<PreparedSignature | undefined> {
+  const keys = request.signatureKeys ?? [];
+  return keys.length === 0 ? undefined : prepareMetalinkSignature(plan.signature, keys);
 }
 
 async function fill(deps: RoundDeps, filling: Filling): Promise<FetchedImage> {
   const { plan, journal, request, options } = deps;
-  const { beginning, layout, image, map } = filling;
+  const { beginning, layout, image, map, spool, signature } = filling;
   const { compression, totalBytes } = beginning;
   const local = new AbortController();
   const signal = AbortSignal.any([options.signal, local.signal]);
@@ -150,15 +184,19 @@ async function fill(deps: RoundDeps, filling: Filling): Promise<FetchedImage> {
     digests,
     segmentBytes: layout.segmentBytes,
     sizeBytes: beginning.inParts ? totalBytes : undefined,
-    store: unpacking ? undefined : map ? makeMappedStore(image, map) : image,
+    store: unpacking ? spool?.store : map ? makeMappedStore(image, map) : image,
     pieces: layout.pieces && makePieceCheck(layout.pieces, layout.segmentBytes, digests),
-    algorithm: pieces ? undefined : (plan.expectedDigest?.algorithm ?? 'SHA-256'),
+    hashes: [
+      ...(pieces ? [] : [{ algorithm: plan.expectedDigest?.algorithm ?? 'SHA-256' } as const]),
+      ...(signature ? [signature] : []),
+    ],
     feed: unpacking?.feed,
     signal,
   });
   try {
     journal.beginTransfer({ done: transfer.keptBytes, total: totalBytes });
     journal.enterPhase('transferring');
+    spool?.watch(transfer);
     const digest = await moveBytes(deps, filling, { transfer, unpacking, signal });
     const unpackedBytes = unpacking
       ? await unpacking.finish()
@@ -181,7 +219,7 @@ async function fill(deps: RoundDeps, filling: Filling): Promise<FetchedImage> {
 /** Everything up to the last byte, verified. The decoder gets the end of its input only then. */
 async function moveBytes(
   deps: RoundDeps,
-  { facts, beginning, contributors }: Filling,
+  { facts, beginning, contributors, signature }: Filling,
   moving: {
     readonly transfer: Transfer;
     readonly unpacking: Unpacking | undefined;
@@ -201,8 +239,11 @@ async function moveBytes(
   try {
     await Promise.race([Promise.all([fetching, orNever(finishing)]), ...unpackingFailed]);
     journal.enterPhase('verifying');
-    const computed = await finishing;
+    const digests = [...(await finishing)];
+    const signed = signature ? digests.pop() : undefined;
+    const computed = digests[0];
     checkDigest(computed, plan.expectedDigest);
+    if (signed) await signature?.verify(signed);
     if (plan.expectedDigest) facts.digestState = 'matched';
     if (unpacking) journal.enterPhase('unpacking');
     const digest = computed ?? plan.expectedDigest;

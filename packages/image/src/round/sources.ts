@@ -5,7 +5,13 @@ import type { Decision } from '../failure-policy.ts';
 import type { FetchPlan } from '../plan.ts';
 import type { OpenedSource } from '../source/http-source.ts';
 import type { Hop } from '../source/redirect.ts';
-import { checkSame, type FirstAnswer, runRangeLanes } from '../transfer/range-lanes.ts';
+import {
+  checkSame,
+  type FirstAnswer,
+  runRangeLanes,
+  type ServerManners,
+  waitForWork,
+} from '../transfer/range-lanes.ts';
 import type { Assignment } from '../transfer/segments.ts';
 import { runStream } from '../transfer/stream-lane.ts';
 import type { Transfer } from '../transfer/transfer.ts';
@@ -99,7 +105,11 @@ async function runInParts(options: SourcesOptions): Promise<void> {
           if (!course.isStandingBy(spot)) start(spot, undefined);
         }
       }
-      if (inUse.size === 0) throw new BeginAgain(new FetchFault('RANGES_UNSUPPORTED', ''));
+      if (inUse.size === 0) {
+        // parts from the next best rather than everything anew from the best
+        if (course.widen()) continue;
+        throw new BeginAgain(new FetchFault('RANGES_UNSUPPORTED', ''));
+      }
       const tick = sleep(rateCheckMs, ended);
       tick.catch(() => {});
       await orAborted(Promise.race([...inUse.values(), failed, tick]), ended);
@@ -108,8 +118,8 @@ async function runInParts(options: SourcesOptions): Promise<void> {
     await Promise.race([failed, Promise.resolve()]);
   } finally {
     stop.abort(new Error('the sources were left'));
-    await Promise.allSettled(inUse.values());
     beginning.opened.close();
+    await Promise.allSettled(inUse.values());
   }
 }
 
@@ -137,7 +147,8 @@ async function runSource(options: SourcesOptions, spot: Spot, first: Beginning |
   const { deps, facts, signal } = options;
   const { journal, course, plan } = deps;
   let trying: Trying | undefined = first?.trying;
-  const delivered = { bytes: 0 };
+  const delivered = { bytes: 0, manners: { answersAhead: true } };
+  let bytesAtCut = Number.NEGATIVE_INFINITY;
   let beginning = first;
   let current = spot;
   while (true) {
@@ -152,13 +163,22 @@ async function runSource(options: SourcesOptions, spot: Spot, first: Beginning |
         return;
       }
       if (!(error instanceof FetchFault)) throw error;
-      if (error.code === 'RANGES_UNSUPPORTED') {
+      const neverWhole = isBrokenPart(error) && delivered.bytes - bytesAtCut < progressBytes;
+      bytesAtCut = isBrokenPart(error) ? delivered.bytes : bytesAtCut;
+      if (error.code === 'RANGES_UNSUPPORTED' || neverWhole) {
         course.standBy(trying.spot);
         trying.record.fail(error, 'next-source');
         return;
       }
       const { digestState } = facts;
-      const failed = { ...trying, fault: error, digestState, resumes: true, bytes: delivered.bytes };
+      const failed = {
+        ...trying,
+        fault: error,
+        digestState,
+        resumes: true,
+        bytes: delivered.bytes,
+        progressBytes,
+      };
       const decision = recordFailure(deps, failed);
       if (isVoid(error, decision, plan)) {
         journal.enterPhase('planning');
@@ -174,6 +194,14 @@ async function runSource(options: SourcesOptions, spot: Spot, first: Beginning |
   }
 }
 
+/** A try that delivers this much more has got further, however often it breaks off. */
+const progressBytes = 256 * 1024;
+
+/** Parts that do not hold what they promise, again and again, may come from a server whose whole file is right. */
+function isBrokenPart({ code }: FetchFault): boolean {
+  return code === 'TRANSFER_CUT' || code === 'HTTP_UNEXPECTED';
+}
+
 /** Without a digest only one version at one source is one image; with one, a file that changed cannot be told from it. */
 function isVoid(fault: FetchFault, decision: Decision, { expectedDigest, pieces }: FetchPlan): boolean {
   return expectedDigest === undefined
@@ -185,7 +213,7 @@ async function useOnce(
   options: SourcesOptions,
   trying: Trying,
   beginning: Beginning | undefined,
-  delivered: { bytes: number },
+  delivered: { bytes: number; readonly manners: ServerManners },
 ): Promise<void> {
   const { deps, transfer, signal } = options;
   const { request, plan } = deps;
@@ -198,7 +226,7 @@ async function useOnce(
   const open = (range: { first: number; last: number }, openSignal: AbortSignal) =>
     deps.client.open(trying.spot.source.url, { range, signal: openSignal });
   const answer = beginning
-    ? firstAnswer(options, trying, beginning)
+    ? firstAnswer(options, beginning)
     : await openNext({ ...options, open, known }, trying);
   if (!answer) return;
   trying.record.setTotal(totalBytes);
@@ -210,6 +238,7 @@ async function useOnce(
         transfer,
         client: deps.client,
         source: trying.spot.rank,
+        manners: delivered.manners,
         hold: holdOf(deps, signal),
         open,
         onBytes(count) {
@@ -234,20 +263,12 @@ interface Answer {
 }
 
 /** The answer that the round began with holds the first segments, unless an interrupted fetch has left some of them. */
-function firstAnswer({ transfer }: SourcesOptions, trying: Trying, beginning: Beginning): Answer {
-  const { opened, chunks } = beginning;
-  const { segments } = transfer;
+function firstAnswer({ transfer }: SourcesOptions, { opened, chunks }: Beginning): Answer {
   if (!opened.target) throw new Error('parts come from somewhere');
-  const lengthBytes = opened.lengthBytes ?? 0;
-  const assignments: Assignment[] = [];
-  for (let at = 0; at < lengthBytes && transfer.keptBytes === 0; at += segments.segmentBytes) {
-    const assignment = transfer.take({ source: trying.spot.rank, rate: 0, now: performance.now() });
-    if (!assignment) break;
-    assignments.push(assignment);
-  }
-  if (assignments.length === 0) opened.close();
-  const first = assignments.length === 0 ? undefined : { assignments, chunks: chunks(), lengthBytes };
-  return { opened, target: opened.target, first };
+  const wanted = transfer.keptBytes === 0;
+  if (!wanted) opened.close();
+  const first = { position: 0, begun: undefined, chunks: chunks(), lengthBytes: opened.lengthBytes ?? 0 };
+  return { opened, target: opened.target, first: wanted ? first : undefined };
 }
 
 /** Opens a source for the next segment that nobody fetches. `undefined`: there is none any more. */
@@ -263,8 +284,8 @@ async function openNext(
   let assignment: Assignment | undefined;
   while (!assignment) {
     if (segments.complete) return undefined;
-    assignment = transfer.take({ source: trying.spot.rank, rate: 0, now: performance.now() });
-    if (!assignment) await transfer.changed.next(signal);
+    assignment = transfer.take({ source: trying.spot.rank, rate: undefined, now: performance.now() });
+    if (!assignment) await waitForWork(transfer, signal);
   }
   try {
     const begin = assignment.segment * segments.segmentBytes;
@@ -277,7 +298,7 @@ async function openNext(
       checkSame(opened, known);
       if (!opened.target) throw new FetchFault('RANGES_UNSUPPORTED', '');
       const { target, body, lengthBytes = 0 } = opened;
-      return { opened, target, first: { assignments: [assignment], chunks: body, lengthBytes } };
+      return { opened, target, first: { position: first, begun: assignment, chunks: body, lengthBytes } };
     } catch (error) {
       opened.close();
       throw error;

@@ -1,9 +1,13 @@
-import { decoders } from '../decode/decoder.ts';
+import { decodeLayers } from '../decode/decoder.ts';
+import type { ProgramCompression } from '../decode/end-check.ts';
+import { unpackThroughProgram } from '../decode/program-decoder.ts';
+import { unpackProgramsFor } from '../decode/programs.ts';
+import { FetchFault } from '../errors.ts';
 import { makeSlabPool } from '../memory/slab-pool.ts';
 import { type Feeder, makeFeeder } from '../transfer/feeder.ts';
 import { makeImageWriter } from '../transfer/image-writer.ts';
 import type { Compression, OpenImage } from '../types.ts';
-import type { RoundDeps } from './deps.ts';
+import { ArchiveInside, type RoundDeps } from './deps.ts';
 import { unpackedSlabs } from './layout.ts';
 
 /** A decoder at work: what is fed to it comes out in the image. */
@@ -17,7 +21,7 @@ export interface Unpacking {
 }
 
 export function startUnpacking(
-  { request, options }: RoundDeps,
+  { request, options, notes }: RoundDeps,
   compression: Exclude<Compression, 'none'>,
   { image, signal }: { readonly image: OpenImage; readonly signal: AbortSignal },
 ): Unpacking {
@@ -32,14 +36,24 @@ export function startUnpacking(
     pool,
     rules: { format, maxVirtualSizeBytes: limits.maxVirtualSizeBytes },
     mostBytes: limits.maxTransferBytes,
+    onArchive: notes.archiveInside ? undefined : () => new ArchiveInside(),
     signal: ended,
   });
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
+  const decode = { signal: ended };
   const run = async () => {
-    for await (const chunk of decoders[compression](feeder.chunks, { signal: ended })) {
-      await writer.write(chunk);
+    if (!notes.archiveInside && isProgramCompression(compression)) {
+      try {
+        const programs = unpackProgramsFor(compression, false);
+        const options = { ...decode, writer };
+        return await writer.finish(await unpackThroughProgram(compression, programs, feeder.chunks, options));
+      } catch (error) {
+        // nothing has been read in this case
+        if (!(error instanceof FetchFault && error.code === 'DECODER_MISSING')) throw error;
+      }
     }
+    for await (const chunk of decodeLayers(compression, feeder.chunks, decode)) await writer.write(chunk);
     return writer.finish();
   };
   const running = run();
@@ -59,4 +73,8 @@ export function startUnpacking(
       pool[Symbol.dispose]();
     },
   };
+}
+
+function isProgramCompression(compression: Compression): compression is ProgramCompression {
+  return compression !== 'none' && compression !== 'zip' && compression !== 'tar';
 }

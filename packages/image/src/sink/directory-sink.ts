@@ -55,13 +55,16 @@ async function openPartial(options: DirectorySinkOptions, expected: ExpectedImag
   const { directory, fileName, ledger, reserve } = options;
   const path = partialPath(directory, fileName);
   const logPath = segmentLogPath(directory, fileName);
-  const kept = expected.resume ? await keptSegments(path, logPath, expected.resume) : [];
+  const kept = expected.resume ? await keptSegments(path, logPath, expected) : [];
   if (kept.length === 0) {
     await removeIfThere(logPath);
     await removeIfThere(path);
   }
-  const keptBytes = kept.length * (expected.resume?.segmentBytes ?? 0);
-  const neededBytes = Math.max(0, (expected.sizeBytes ?? 0) - keptBytes);
+  const segmentBytes = expected.resume?.segmentBytes ?? 0;
+  const neededBytes = Math.max(
+    0,
+    (expected.neededBytes ?? expected.sizeBytes ?? 0) - kept.length * segmentBytes,
+  );
   const promisedBytes = ledger?.outstanding(directory) ?? 0;
   await requireSpace({ directory, reserve, neededBytes, writtenBytes: 0, promisedBytes });
   const reservation = ledger?.reserve(directory, neededBytes);
@@ -70,8 +73,9 @@ async function openPartial(options: DirectorySinkOptions, expected: ExpectedImag
     const flags = kept.length === 0 ? constants.O_CREAT | constants.O_EXCL : 0;
     const file = await openImageFile(path, flags, 0o600);
     const log = expected.resume ? await startSegmentLog(logPath, expected.resume, kept) : undefined;
-    const segmentBytes = expected.resume?.segmentBytes ?? 0;
-    return openImage({ options, path, file, log, kept, segmentBytes, reservation });
+    const keptEnd = kept.length === 0 ? 0 : (Math.max(...kept) + 1) * segmentBytes;
+    const sizeBytes = Math.min(keptEnd, expected.sizeBytes ?? keptEnd);
+    return openImage({ options, path, file, log, kept, segmentBytes, sizeBytes, reservation });
   } catch (error) {
     reservation?.[Symbol.dispose]();
     throw error;
@@ -81,11 +85,12 @@ async function openPartial(options: DirectorySinkOptions, expected: ExpectedImag
 async function keptSegments(
   path: string,
   logPath: string,
-  resume: NonNullable<ExpectedImage['resume']>,
+  { resume, sizeBytes = 0 }: ExpectedImage,
 ): Promise<readonly number[]> {
   const found = await lstat(path).catch(() => undefined);
-  if (!found?.isFile() || found.nlink !== 1) return [];
-  return (await readSegmentLog(logPath, resume)) ?? [];
+  if (!resume || !found?.isFile() || found.nlink !== 1) return [];
+  const segments = (await readSegmentLog(logPath, resume)) ?? [];
+  return segments.filter((segment) => segment * resume.segmentBytes < sizeBytes);
 }
 
 interface Partial {
@@ -95,13 +100,14 @@ interface Partial {
   readonly log: SegmentLog | undefined;
   readonly kept: readonly number[];
   readonly segmentBytes: number;
+  readonly sizeBytes: number;
   readonly reservation: SpaceReservation | undefined;
 }
 
 function openImage(partial: Partial): OpenImage {
   const { options, path, log, segmentBytes, reservation } = partial;
   const { directory, fileName, ledger, reserve, mode = 0o644, onCommitStep = () => {} } = options;
-  let sizeBytes = partial.kept.length === 0 ? 0 : (Math.max(...partial.kept) + 1) * segmentBytes;
+  let { sizeBytes } = partial;
   let written = 0;
   let checkedAt = 0;
   let syncedAt = performance.now();
@@ -125,7 +131,7 @@ function openImage(partial: Partial): OpenImage {
       return sizeBytes;
     },
     setSize(bytes) {
-      sizeBytes = Math.max(sizeBytes, bytes);
+      sizeBytes = bytes;
     },
     write: (position, bytes, { overwrite = false } = {}) =>
       guarded(async () => {
@@ -145,6 +151,14 @@ function openImage(partial: Partial): OpenImage {
         await partial.file.write(position, bytes, overwrite);
         sizeBytes = Math.max(sizeBytes, position + bytes.length);
       }),
+    async hasRoomFor(bytes) {
+      const promisedBytes = ledger?.outstanding(directory, reservation) ?? 0;
+      const demand = { directory, reserve, neededBytes: bytes, writtenBytes: written, promisedBytes };
+      return requireSpace(demand).then(
+        () => true,
+        () => false,
+      );
+    },
     note: (segment) =>
       guarded(async () => {
         if (!log) return;

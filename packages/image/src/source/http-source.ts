@@ -8,7 +8,7 @@ import { type ConnectorOptions, makeGuardedConnector } from './connector.ts';
 import { makeAddressCheck } from './egress.ts';
 import { guardedBody } from './guarded-body.ts';
 import { openGuardedSocket } from './guarded-socket.ts';
-import { checkEncoding, faultOfStatus, single } from './http-status.ts';
+import { checkEncoding, checkPart, faultOfStatus, single } from './http-status.ts';
 import { networkFault } from './network-faults.ts';
 import {
   openRangeConnection,
@@ -170,7 +170,7 @@ function openedSource(response: Dispatcher.ResponseData, exchange: Exchange): Op
   const { headers, body, statusCode } = response;
   const { hop, first, open, client } = exchange;
   const range = checkStatus(response, open);
-  checkEncoding(headers);
+  if (range === undefined) checkEncoding(headers);
   const declared = single(headers['content-length']);
   const lengthBytes = declared !== undefined && /^\d{1,15}$/.test(declared) ? Number(declared) : undefined;
   return {
@@ -192,22 +192,27 @@ function openedSource(response: Dispatcher.ResponseData, exchange: Exchange): Op
   };
 }
 
-/** @throws FetchFault unless the status is that of a file, or of the part of it that was asked for, being sent. */
+/**
+ * @throws FetchFault unless the status is that of a file, or of the part of it that was asked for, being sent:
+ * `RANGES_UNSUPPORTED` when the file may be had all the same, as a whole
+ */
 function checkStatus(
   { statusCode, headers }: Dispatcher.ResponseData,
   { range }: OpenOptions,
 ): ContentRange | undefined {
   if (statusCode === 200) return undefined;
-  if (statusCode === 206 && range) {
-    const sent = parseContentRange(single(headers['content-range']));
-    // a server may send less than was asked for (RFC 9110 §15.3.7), but nothing else
-    if (sent?.first === range.first && sent.last <= (range.last ?? sent.last)) return sent;
-    throw new FetchFault('HTTP_UNEXPECTED', 'a range other than the one asked for');
+  if (range === undefined || (statusCode !== 206 && statusCode !== 416)) {
+    throw faultOfStatus(statusCode, headers);
   }
-  // an empty file has no first byte to send
-  if (statusCode === 416 && range?.first === 0) throw new FetchFault('IMAGE_EMPTY', 'answered 416');
-  if (statusCode === 416) throw new FetchFault('SOURCE_CHANGED', 'it has become shorter');
-  throw faultOfStatus(statusCode, headers);
+  // an empty file has no first byte to send either
+  if (statusCode === 416) throw new FetchFault('RANGES_UNSUPPORTED', 'answered 416');
+  const sent = parseContentRange(single(headers['content-range']));
+  // a server may send less than was asked for (RFC 9110 §15.3.7), but nothing else
+  if (sent?.first !== range.first || sent.last > (range.last ?? sent.last)) {
+    throw new FetchFault('RANGES_UNSUPPORTED', 'it sends another part than the one asked for');
+  }
+  checkPart(headers, sent.last - sent.first + 1);
+  return sent;
 }
 
 /** Ends a response whose body nobody wants. */

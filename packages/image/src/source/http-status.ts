@@ -24,6 +24,18 @@ export function checkEncoding(headers: IncomingHttpHeaders): void {
   }
 }
 
+/** @throws FetchFault `RANGES_UNSUPPORTED` when the headers of a part contradict its length. */
+export function checkPart(headers: IncomingHttpHeaders, bytes: number): void {
+  const encoding = single(headers['content-encoding'])?.trim().toLowerCase() ?? '';
+  if (encoding !== '' && encoding !== 'identity') {
+    throw new FetchFault('RANGES_UNSUPPORTED', `parts are encoded: ${encoding.slice(0, 40)}`);
+  }
+  const length = single(headers['content-length']);
+  if (length !== undefined && length !== String(bytes)) {
+    throw new FetchFault('RANGES_UNSUPPORTED', 'the length of a part contradicts its range');
+  }
+}
+
 export function single(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
 import { FetchFault } from '../errors.ts';
-import { checkEncoding, faultOfStatus } from './http-status.ts';
+import { checkPart, faultOfStatus, single } from './http-status.ts';
 import { networkFault } from './network-faults.ts';
 import type { Hop } from './redirect.ts';
 import { type ResponseHead, readResponseHead } from './response-head.ts';
-import { contradicts, parseContentRange } from './validator.ts';
+import { confirms, contradicts, parseContentRange } from './validator.ts';
 
 /** A part of the file, and where in memory it goes. */
 export interface RangeRequest {
@@ -29,7 +29,14 @@ export interface RangeConnection extends Disposable {
 }
 
 /** The server closed a connection between two answers, as it may at any time: to be asked again on another one. */
-export class ConnectionEnded extends Error {}
+export class ConnectionEnded extends Error {
+  /** Answers it gave before: none means that another connection will not do better. */
+  readonly answers: number;
+  constructor(message: string, answers: number) {
+    super(message);
+    this.answers = answers;
+  }
+}
 
 /** The answer is none to a range that this connection understands: the URL has to be opened anew, by undici. */
 export class OpenAnew extends Error {
@@ -93,7 +100,7 @@ export function openRangeConnection(options: RangeConnectionOptions): RangeConne
     while (scratched > 0) {
       const current = queue[0];
       // whatever it is, it belongs to no answer, and nobody who asks on another connection is harmed by it
-      if (current === undefined) throw new ConnectionEnded('bytes that nobody asked for');
+      if (current === undefined) throw new ConnectionEnded('bytes that nobody asked for', answers);
       if (head === undefined) {
         head = readResponseHead(scratch.subarray(0, scratched));
         if (head === undefined) {
@@ -151,7 +158,9 @@ export function openRangeConnection(options: RangeConnectionOptions): RangeConne
     const keepsAlive = head?.keepsAlive ?? false;
     head = undefined;
     current.done.resolve();
-    if (!keepsAlive) fail(new ConnectionEnded('the server closes the connection after this answer'));
+    if (!keepsAlive) {
+      fail(new ConnectionEnded('the server closes the connection after this answer', answers));
+    }
   };
 
   const onRead = (count: number, buffer: Uint8Array): boolean => {
@@ -238,13 +247,13 @@ export function openRangeConnection(options: RangeConnectionOptions): RangeConne
       socket.write(requestText(options, request));
       return done.promise;
     },
-    [Symbol.dispose]: () => fail(new ConnectionEnded('the connection was given up')),
+    [Symbol.dispose]: () => fail(new ConnectionEnded('the connection was given up', answers)),
   };
 }
 
 function closedFault(current: Waiting | undefined, answers: number, answering: boolean): Error {
   if (current === undefined || (answers > 0 && !answering)) {
-    return new ConnectionEnded('the server closed the connection');
+    return new ConnectionEnded('the server closed the connection', answers);
   }
   return new FetchFault('TRANSFER_CUT', `after ${current.filled} of ${current.request.length} bytes`);
 }
@@ -269,31 +278,27 @@ function checkAnswer(
   request: RangeRequest,
   { validator, totalBytes }: RangeConnectionOptions,
 ): void {
-  if (status === 200) {
-    if (contradicts(headers, validator)) throw new FetchFault('SOURCE_CHANGED', 'another version is there');
-    throw new FetchFault('RANGES_UNSUPPORTED', 'answered 200');
+  const unsupported = (found: string) => new FetchFault('RANGES_UNSUPPORTED', found);
+  if (status === 412 || (status === 200 && contradicts(headers, validator))) {
+    throw new FetchFault('SOURCE_CHANGED', 'another version is there');
   }
-  if (status === 412 || status === 416) throw new FetchFault('SOURCE_CHANGED', `answered ${status}`);
+  if (status === 200 || status === 416) throw unsupported(`answered ${status}`);
   // what redirects led to may have had its time: the URL itself is asked again
   if ((status >= 300 && status < 400) || [401, 403, 404, 410].includes(status)) {
     throw new OpenAnew(faultOfStatus(status, headers));
   }
   if (status !== 206) throw faultOfStatus(status, headers);
-  checkEncoding(headers);
-  if (headers['transfer-encoding'] !== undefined) {
-    throw new FetchFault('RANGES_UNSUPPORTED', 'parts come without a length');
+  if (headers['transfer-encoding'] !== undefined) throw unsupported('parts come without a length');
+  const range = parseContentRange(single(headers['content-range']));
+  if (range?.first !== request.first || range.last !== request.first + request.length - 1) {
+    throw unsupported('it sends another part than the one asked for');
   }
-  const last = request.first + request.length - 1;
-  const range = parseContentRange(headers['content-range']);
-  if (range?.first !== request.first || range.last !== last) {
-    throw new FetchFault('HTTP_UNEXPECTED', 'a range other than the one asked for');
-  }
-  const length = headers['content-length'];
-  if (length !== undefined && length !== String(request.length)) {
-    throw new FetchFault('HTTP_UNEXPECTED', 'Content-Length and Content-Range contradict each other');
-  }
+  checkPart(headers, request.length);
   if (range.total !== undefined && range.total !== totalBytes) {
     throw new FetchFault('SOURCE_CHANGED', `it had ${totalBytes} bytes and has ${range.total} now`);
   }
   if (contradicts(headers, validator)) throw new FetchFault('SOURCE_CHANGED', 'another version is there');
+  if (validator !== undefined && !confirms(headers, validator)) {
+    throw unsupported('parts do not tell which version they are of');
+  }
 }

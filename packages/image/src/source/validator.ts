@@ -24,6 +24,11 @@ export function contradicts(headers: IncomingHttpHeaders, validator: string | un
   return told !== undefined && told.trim() !== validator;
 }
 
+/** True when an answer's headers say that it is about the bytes the validator stands for. */
+export function confirms(headers: IncomingHttpHeaders, validator: string): boolean {
+  return (validator.startsWith('"') ? headers.etag : headers['last-modified'])?.trim() === validator;
+}
+
 /** A `Content-Range` of bytes (RFC 9110 §14.4). `total` is absent when the server does not know it. */
 export interface ContentRange {
   readonly first: number;

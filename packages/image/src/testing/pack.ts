@@ -9,7 +9,7 @@ const suffixes = { xz: 'xz', bzip2: 'bz2' } as const;
 
 /** Compresses bytes with node:zlib, or with the program of that name and its further arguments. */
 export async function pack(
-  compression: Exclude<Compression, 'none'>,
+  compression: Exclude<Compression, 'none' | 'zip' | 'tar'>,
   bytes: Buffer,
   ...argv: readonly string[]
 ): Promise<Buffer> {

@@ -1,3 +1,4 @@
+import { archiveStageFor } from '../decode/decoder.ts';
 import { FetchFault } from '../errors.ts';
 import { headBytes, type InspectionRules, inspectHead } from '../inspect/inspect-image.ts';
 import type { Slab, SlabPool } from '../memory/slab-pool.ts';
@@ -7,13 +8,16 @@ import type { OpenImage } from '../types.ts';
 export interface ImageWriter {
   /** Takes the bytes, which may be used again when it resolves. Rejects with what an earlier write failed with. */
   write(chunk: Buffer): Promise<void>;
-  /** Judges the beginning of the image while it is gathered. @throws FetchFault when it is refused */
+  /** Judges the beginning of the image while it is gathered: 64 KiB of it. @throws FetchFault when it is refused */
   look(slab: Slab, length: number): void;
   /** A slab to be filled by whoever can do so without a copy, to be handed back full, or the last one, to `writeSlab`. */
   slab(): Promise<Slab>;
   writeSlab(slab: Slab, length: number): Promise<void>;
-  /** Resolves with the number of bytes when all of them are written. */
-  finish(): Promise<number>;
+  /**
+   * Resolves with the number of bytes of the image when all of them are written.
+   * @param imageBytes when the last of the bytes written are not the image's
+   */
+  finish(imageBytes?: number): Promise<number>;
   /** Waits for writes that are under way, and gives the memory back. */
   stop(): Promise<void>;
 }
@@ -23,6 +27,8 @@ export interface ImageWriterOptions {
   readonly pool: SlabPool;
   readonly rules: InspectionRules;
   readonly mostBytes: number;
+  /** What to fail with when the bytes are an archive; `undefined`: as with any that is not an image. */
+  readonly onArchive?: (() => Error) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -40,6 +46,7 @@ export function makeImageWriter(options: ImageWriterOptions): ImageWriter {
 
   const check = (slab: Slab, length: number, complete: boolean) => {
     if (!inspected && (complete || length >= headBytes)) {
+      if (options.onArchive && archiveStageFor(slab.bytes.subarray(0, length))) throw options.onArchive();
       const findings = inspectHead(slab.bytes.subarray(0, Math.min(length, headBytes)), true, rules);
       inspected = true;
       sizeIsVirtualSize = findings?.virtualSizeBytes === undefined;
@@ -96,7 +103,7 @@ export function makeImageWriter(options: ImageWriterOptions): ImageWriter {
         filled = 0;
       }
     },
-    async finish() {
+    async finish(imageBytes = position + filled) {
       if (!inspected) {
         current ??= await pool.acquire(signal);
         check(current, filled, true);
@@ -107,7 +114,8 @@ export function makeImageWriter(options: ImageWriterOptions): ImageWriter {
       }
       await Promise.all(writes);
       if (failure) throw failure.error;
-      return position;
+      image.setSize(imageBytes);
+      return imageBytes;
     },
     async stop() {
       await Promise.allSettled(writes);

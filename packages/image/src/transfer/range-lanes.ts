@@ -4,6 +4,7 @@ import type { OpenedSource } from '../source/http-source.ts';
 import { ConnectionEnded, OpenAnew, type RangeConnection } from '../source/range-connection.ts';
 import type { Hop } from '../source/redirect.ts';
 import type { SourceClient } from '../source/source-client.ts';
+import { contradicts } from '../source/validator.ts';
 import type { Assignment } from './segments.ts';
 import type { Transfer } from './transfer.ts';
 
@@ -19,6 +20,8 @@ export interface RangeLanesOptions {
   readonly open: (range: { first: number; last: number }, signal: AbortSignal) => Promise<OpenedSource>;
   readonly onBytes: (count: number) => void;
   readonly mostConnections: number;
+  /** What is learned of the server, for the next time too. */
+  readonly manners: ServerManners;
   readonly signal: AbortSignal;
 }
 
@@ -26,7 +29,7 @@ export interface RangeLanesOptions {
 const askedAhead = 3;
 /** With several connections each asks for less ahead, or the slow ones would hold what the fast ones could fetch. */
 const askedAheadTogether = 2;
-/** An answer that is not worth finding out about again: a new connection ended so often before it answered. */
+/** So often is a segment asked for again after connections that ended in front of it without an answer. */
 const mostEndsInTurn = 3;
 /** A further connection is kept when it makes the source at least this many times as fast. */
 const worthwhile = 1.15;
@@ -50,7 +53,7 @@ export async function runRangeLanes(
   const counter: Counter = { bytes: 0 };
   const lanes = new Set<Promise<void>>();
   const retire = new Set<AbortController>();
-  const state: LaneState = { target, connections: 1, delivered: 0 };
+  const state: LaneState = { target, renewing: undefined, connections: 1, delivered: 0 };
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
   const start = (begin: FirstAnswer | undefined, extra: AbortController | undefined) => {
@@ -85,14 +88,24 @@ export async function runRangeLanes(
 
 /** The answer that a source was found with. */
 export interface FirstAnswer {
-  /** The segments it has the bytes of, one after the other. */
-  readonly assignments: readonly Assignment[];
+  /** Of its first byte in the file. */
+  readonly position: number;
+  /** The segment that was taken for it; `undefined`: those it has bytes of are taken as they come. */
+  readonly begun: Assignment | undefined;
   readonly chunks: AsyncIterable<Buffer>;
   readonly lengthBytes: number;
 }
 
+/** How a server takes being asked. */
+export interface ServerManners {
+  /** False when it closed connections, or was busy, in front of parts that were asked for ahead. */
+  answersAhead: boolean;
+}
+
 interface LaneState {
   target: Hop;
+  /** The URL is being opened anew, for everybody who found that its target has expired. */
+  renewing: Promise<void> | undefined;
   connections: number;
   delivered: number;
 }
@@ -148,10 +161,8 @@ async function runLane(options: LaneOptions, first: FirstAnswer | undefined): Pr
     while (true) {
       signal.throwIfAborted();
       if (deliveries.failure) throw deliveries.failure.error;
-      const ahead =
-        state.connections > 1 || rate.perSecond() < transfer.segments.segmentBytes
-          ? askedAheadTogether
-          : askedAhead;
+      const together = state.connections > 1 || (rate.perSecond() ?? 0) < transfer.segments.segmentBytes;
+      const ahead = !options.manners.answersAhead ? 1 : together ? askedAheadTogether : askedAhead;
       while (underWay.length < ahead && !options.retired?.aborted) {
         const assignment = transfer.take({ source, rate: rate.perSecond(), now: performance.now() });
         if (!assignment) break;
@@ -163,7 +174,7 @@ async function runLane(options: LaneOptions, first: FirstAnswer | undefined): Pr
       const next = underWay.shift();
       if (next) await next;
       else if (transfer.segments.complete || options.retired?.aborted) return;
-      else await waitForWork(options);
+      else await waitForWork(transfer, signal);
     }
   } finally {
     link.close();
@@ -208,50 +219,65 @@ function makeDeliveries({ transfer, state }: LaneOptions): Deliveries {
 }
 
 /** Stealing depends on time too: a source that has become slow changes nothing that would be told. */
-async function waitForWork({ transfer, signal }: LaneOptions): Promise<void> {
+export async function waitForWork(
+  { changed }: Pick<Transfer, 'changed'>,
+  signal: AbortSignal,
+): Promise<void> {
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   try {
-    await Promise.race([transfer.changed.next(either), sleep(250, either)]);
+    await Promise.race([changed.next(either), sleep(250, either)]);
   } finally {
     stop.abort(new Error('enough waiting'));
   }
 }
 
-/** Bytes that undici read are copied to where they belong. What the answer did not hold is given back. */
+/**
+ * Bytes that undici read are copied to where they belong, as far as nobody else has fetched them meanwhile. What the
+ * answer did not hold is given back.
+ */
 async function readFirst(options: LaneOptions, first: FirstAnswer): Promise<void> {
-  const { transfer, counter, onBytes, signal } = options;
+  const { transfer, counter, onBytes, signal, source } = options;
   const { segments, pool } = transfer;
-  const waiting = [...first.assignments];
-  let left = first.lengthBytes;
+  let position = first.position;
+  const end = position + first.lengthBytes;
+  let current = first.begun;
+  let overtaken = false;
+  /** @returns false when the next bytes are not wanted */
+  const takeNext = () => {
+    const segment = Math.floor(position / segments.segmentBytes);
+    current = transfer.takeExactly(segment, { source, rate: undefined, now: performance.now() });
+    return current !== undefined && segment * segments.segmentBytes + current.filled === position;
+  };
   try {
     for await (const chunk of first.chunks) {
-      if (chunk.length > left) throw new FetchFault('LENGTH_TOO_LONG', 'more than the part asked for');
-      left -= chunk.length;
-      counter.bytes += chunk.length;
-      onBytes(chunk.length);
+      if (position + chunk.length > end) {
+        throw new FetchFault('RANGES_UNSUPPORTED', 'it sends more than the part asked for');
+      }
       for (let at = 0; at < chunk.length; ) {
-        const assignment = waiting[0];
-        if (!assignment) return;
+        if (overtaken || (current === undefined && !takeNext()) || !current) return;
+        const assignment = current;
+        assignment.onOvertaken = () => {
+          overtaken = true;
+        };
         assignment.slab ??= await pool.acquire(signal);
         const length = segments.lengthOf(assignment.segment);
-        const count = chunk.copy(
-          assignment.slab.bytes,
-          assignment.filled,
-          at,
-          at + length - assignment.filled,
-        );
+        const to = at + length - assignment.filled;
+        const count = chunk.copy(assignment.slab.bytes, assignment.filled, at, to);
         at += count;
+        position += count;
         assignment.filled += count;
+        counter.bytes += count;
+        onBytes(count);
         if (assignment.filled < length) continue;
-        waiting.shift();
+        current = undefined;
         await transfer.deliver(assignment);
       }
-      if (left === 0) return;
+      if (position === end) return;
     }
-    if (left > 0) throw new FetchFault('TRANSFER_CUT', 'before the end of the part');
+    if (position < end) throw new FetchFault('TRANSFER_CUT', 'before the end of the part');
   } finally {
-    for (const assignment of waiting) segments.giveBack(assignment);
+    if (current) segments.giveBack(current);
     transfer.changed.tell();
   }
 }
@@ -300,6 +326,7 @@ async function fetchSegment(
   try {
     while (true) {
       const before = assignment.filled;
+      const { target } = state;
       try {
         await readPart(options, link, assignment, lane.rate);
         break;
@@ -307,9 +334,11 @@ async function fetchSegment(
         if (error instanceof OpenAnew) {
           // a URL that has expired has served until then; one that never did is wrong
           if (state.delivered === 0 || ends >= 1) throw error.fault;
-          await openAnew(options, assignment);
+          await renew(options, assignment, target);
         } else if (!(error instanceof ConnectionEnded)) throw error;
-        ends = assignment.filled > before ? 0 : ends + 1;
+        else options.manners.answersAhead = false;
+        const moved = assignment.filled > before || (error instanceof ConnectionEnded && error.answers > 0);
+        ends = moved ? 0 : ends + 1;
         options.signal.throwIfAborted();
         if (ends >= mostEndsInTurn) {
           throw new FetchFault('TRANSFER_CUT', 'before the answer', { cause: error });
@@ -321,6 +350,7 @@ async function fetchSegment(
     if (error instanceof Overtaken) return;
     transfer.segments.giveBack(assignment);
     transfer.changed.tell();
+    if (error instanceof FetchFault && error.code === 'HTTP_BUSY') options.manners.answersAhead = false;
     throw error;
   }
   lane.deliveries.begin(assignment);
@@ -376,6 +406,15 @@ async function readPart(
   }
 }
 
+async function renew(options: LaneOptions, assignment: Assignment, expired: Hop): Promise<void> {
+  const { state } = options;
+  if (state.target !== expired) return;
+  state.renewing ??= openAnew(options, assignment).finally(() => {
+    state.renewing = undefined;
+  });
+  await state.renewing;
+}
+
 async function openAnew(options: LaneOptions, assignment: Assignment): Promise<void> {
   const { transfer, signal, state } = options;
   const { segments } = transfer;
@@ -400,14 +439,17 @@ export function checkSame(
   if (totalBytes !== undefined && totalBytes !== known.totalBytes) {
     throw new FetchFault('SOURCE_CHANGED', `it had ${known.totalBytes} bytes and has ${totalBytes} now`);
   }
-  if (known.requiredValidator !== undefined && validator !== known.requiredValidator) {
+  const { requiredValidator } = known;
+  if (requiredValidator === undefined || validator === requiredValidator) return;
+  if (contradicts(opened.headers, requiredValidator)) {
     throw new FetchFault('SOURCE_CHANGED', 'another version is there');
   }
+  throw new FetchFault('RANGES_UNSUPPORTED', 'parts do not tell which version they are of');
 }
 
 interface LaneRate {
   add(bytes: number): void;
-  perSecond(): number;
+  perSecond(): number | undefined;
 }
 
 /** The rate of one connection while it reads: over its life, with what is long ago counting less and less. */
@@ -421,7 +463,7 @@ function makeLaneRate(): LaneRate {
     perSecond() {
       const now = performance.now();
       const elapsed = now - since;
-      const rate = elapsed > 0 ? (bytes / elapsed) * 1000 : 0;
+      const rate = bytes > 0 && elapsed > 0 ? (bytes / elapsed) * 1000 : undefined;
       if (elapsed > 4000) {
         bytes /= 2;
         since = now - elapsed / 2;

@@ -13,6 +13,8 @@ export interface Segments {
   lengthOf(segment: number): number;
   /** The next segment to fetch; one that a much slower source has at last. `undefined`: nothing for this source now. */
   take(taker: Taker): Assignment | undefined;
+  /** This very segment, if nobody has it. */
+  takeExactly(segment: number, taker: Taker): Assignment | undefined;
   /** The bytes are in the slab. @returns false when another source was faster: then they are not wanted any more */
   arrived(assignment: Assignment): boolean;
   /** The source failed, or its bytes were wrong (`wrong`): the segment is missing again. */
@@ -32,8 +34,8 @@ export interface Segments {
 
 export interface Taker {
   readonly source: number;
-  /** Bytes per second of one connection to the source, as far as known. */
-  readonly rate: number;
+  /** Bytes per second of one connection to the source; `undefined` while nothing is known of it. */
+  readonly rate: number | undefined;
   /** Milliseconds, monotonic. */
   readonly now: number;
   /** Segments from this number on are too far ahead. */
@@ -57,6 +59,8 @@ const states = { missing: 0, assigned: 1, arrived: 2, stored: 3 } as const;
 /** A segment is taken over from a source that would still need this many times as long as the taker needs for all of it. */
 const slownessToSteal = 2;
 const stealAfterMs = 300;
+/** Of a source that has not sent anything yet. */
+const presumedRate = 1_000_000;
 
 export function makeSegments(options: {
   readonly segmentBytes: number;
@@ -118,13 +122,13 @@ export function makeSegments(options: {
     let worst: { segment: number; left: number } | undefined;
     for (const [segment, owners] of assigned) {
       const [owner, second] = owners;
-      if (!owner || second || owner.source === source || segment >= limit || rate <= 0) continue;
+      if (!owner || second || owner.source === source || segment >= limit) continue;
       const took = now - owner.startedAt;
       if (took < stealAfterMs) continue;
       const length = lengthOf(segment);
       const ownerRate = (owner.filled - owner.already) / took;
       const left = (length - owner.filled) / Math.max(ownerRate, 1e-6);
-      const mine = (length / rate) * 1000;
+      const mine = (length / Math.max(1, rate ?? presumedRate)) * 1000;
       if (left > slownessToSteal * mine + stealAfterMs && left > (worst?.left ?? 0))
         worst = { segment, left };
     }
@@ -153,6 +157,10 @@ export function makeSegments(options: {
     take(taker) {
       const segment = nextMissing(taker.limit) ?? toSteal(taker);
       return segment === undefined ? undefined : assign(segment, taker);
+    },
+    takeExactly(segment, taker) {
+      if ((state[segment] ?? 0) !== states.missing || segment >= taker.limit) return undefined;
+      return segment < (count() ?? 0) ? assign(segment, taker) : undefined;
     },
     arrived(assignment) {
       const { segment } = assignment;

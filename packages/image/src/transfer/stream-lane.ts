@@ -24,7 +24,7 @@ export async function runStream(options: StreamOptions): Promise<void> {
   let filled = 0;
   let received = 0;
   const deliver = async () => {
-    const next = { source, rate: 0, now: performance.now() };
+    const next = { source, rate: undefined, now: performance.now() };
     const assignment = transfer.take(next);
     if (!assignment || !slab) throw new Error('a stream has nobody beside it');
     assignment.slab = slab;

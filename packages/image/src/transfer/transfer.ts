@@ -1,7 +1,7 @@
 import type { Digest, DigestAlgorithm } from '@millrace/core';
 import { FetchFault } from '../errors.ts';
 import type { Slab, SlabPool } from '../memory/slab-pool.ts';
-import type { DigestEngine } from '../verify/digest-engine.ts';
+import type { DigestEngine, DigestLane } from '../verify/digest-engine.ts';
 import type { PieceCheck } from '../verify/piece-check.ts';
 import { type Change, makeChange } from './change.ts';
 import { type Assignment, makeSegments, type Segments, type Taker } from './segments.ts';
@@ -15,6 +15,12 @@ export interface SegmentStore {
   readInto?(position: number, target: Buffer): Promise<void>;
 }
 
+/** A hash of all bytes and, for signatures, a few more. */
+export interface WholeHash {
+  readonly algorithm: DigestAlgorithm;
+  readonly suffix?: Uint8Array;
+}
+
 export interface TransferOptions {
   readonly pool: SlabPool;
   readonly digests: DigestEngine;
@@ -24,8 +30,8 @@ export interface TransferOptions {
   readonly store: SegmentStore | undefined;
   /** Checks segments one by one as they arrive. */
   readonly pieces: PieceCheck | undefined;
-  /** What the whole is hashed with; `undefined` where the pieces say enough. */
-  readonly algorithm: DigestAlgorithm | undefined;
+  /** What the whole is hashed with: nothing where the pieces say enough. */
+  readonly hashes: readonly WholeHash[];
   /** Takes the bytes in their order, beside the digest; resolves when it has no more use for the slab's bytes. */
   readonly feed: ((bytes: Buffer) => Promise<void>) | undefined;
   readonly signal: AbortSignal;
@@ -43,15 +49,16 @@ export interface Transfer {
   /** Bytes that an interrupted fetch had left. */
   readonly keptBytes: number;
   take(taker: Omit<Taker, 'limit'>): Assignment | undefined;
+  takeExactly(segment: number, taker: Omit<Taker, 'limit'>): Assignment | undefined;
   /** @throws FetchFault `PIECE_MISMATCH`, and the segment is missing again */
   deliver(assignment: Assignment): Promise<void>;
   /** Begins to keep segments, from now on. */
   storeIn(store: SegmentStore): void;
   /**
    * Resolves when every byte has arrived, is stored and has passed digest and decoder.
-   * @returns the digest, if one was wanted
+   * @returns the digest of each hash that was wanted
    */
-  finish(): Promise<Digest | undefined>;
+  finish(): Promise<readonly Digest[]>;
   /** Ends what goes on; waits for writes that are under way. */
   stop(): Promise<void>;
 }
@@ -62,7 +69,7 @@ const slabsForArrivals = 4;
 const slabsForStealing = 2;
 
 export function makeTransfer(options: TransferOptions): Transfer {
-  const { pool, digests, pieces, algorithm, feed, segmentBytes, signal } = options;
+  const { pool, digests, pieces, hashes, feed, segmentBytes, signal } = options;
   let { store } = options;
   const kept = store?.kept ?? [];
   const segments = makeSegments({ segmentBytes, sizeBytes: options.sizeBytes, kept });
@@ -72,7 +79,7 @@ export function makeTransfer(options: TransferOptions): Transfer {
   const writes = new Set<Promise<void>>();
   const local = new AbortController();
   const ended = AbortSignal.any([signal, local.signal]);
-  const inOrder = feed !== undefined || algorithm !== undefined;
+  const inOrder = feed !== undefined || hashes.length > 0;
   let turn = 0;
   let failure: { readonly error: unknown } | undefined;
   const fail = (error: unknown) => {
@@ -160,25 +167,26 @@ export function makeTransfer(options: TransferOptions): Transfer {
     }
   };
 
-  const passInOrder = async (): Promise<Digest | undefined> => {
-    const lane = algorithm && digests.lane(algorithm);
+  const passInOrder = async (): Promise<readonly Digest[]> => {
+    const lanes = hashes.map(({ algorithm }) => digests.lane(algorithm));
     const hashing = new Set<Promise<void>>();
+    const hash = (lane: DigestLane, slab: Slab, length: number) => {
+      slab.retain();
+      const update = lane
+        .update(slab, length)
+        .catch(fail)
+        .finally(() => {
+          slab.release();
+          hashing.delete(update);
+        });
+      hashing.add(update);
+    };
     try {
       for (; ; turn++) {
         const slab = await slabInTurn(turn);
         if (!slab) break;
         const length = segments.lengthOf(turn);
-        if (lane) {
-          slab.retain();
-          const update = lane
-            .update(slab, length)
-            .catch(fail)
-            .finally(() => {
-              slab.release();
-              hashing.delete(update);
-            });
-          hashing.add(update);
-        }
+        for (const lane of lanes) hash(lane, slab, length);
         try {
           await feed?.(slab.bytes.subarray(0, length));
         } finally {
@@ -190,7 +198,12 @@ export function makeTransfer(options: TransferOptions): Transfer {
       await Promise.all(hashing);
     }
     if (failure) throw failure.error;
-    return lane && algorithm ? { algorithm, hex: await lane.finish() } : undefined;
+    return Promise.all(
+      hashes.map(async ({ algorithm, suffix }, index) => ({
+        algorithm,
+        hex: await lanes[index]!.finish(suffix),
+      })),
+    );
   };
 
   /** What an interrupted fetch left is worth what it is proved to be. */
@@ -215,7 +228,11 @@ export function makeTransfer(options: TransferOptions): Transfer {
     }
   };
 
-  const passing = inOrder ? passInOrder() : Promise.resolve(undefined);
+  /** Segments that could be neither put aside nor passed on would fill the memory that others wait for. */
+  const limit = () =>
+    store?.readInto ? Number.POSITIVE_INFINITY : turn + Math.max(1, pool.count - slabsForStealing);
+
+  const passing = inOrder ? passInOrder() : Promise.resolve([]);
   passing.catch(fail);
   const checking = pieces && store && kept.length > 0 ? checkKept(pieces, store) : Promise.resolve();
   checking.catch(fail);
@@ -225,11 +242,8 @@ export function makeTransfer(options: TransferOptions): Transfer {
     pool,
     changed,
     keptBytes,
-    take: (taker) =>
-      segments.take({
-        ...taker,
-        limit: store?.readInto ? Number.POSITIVE_INFINITY : turn + Math.max(1, pool.count - slabsForStealing),
-      }),
+    take: (taker) => segments.take({ ...taker, limit: limit() }),
+    takeExactly: (segment, taker) => segments.takeExactly(segment, { ...taker, limit: limit() }),
     deliver,
     storeIn(image) {
       store = image;
@@ -237,11 +251,11 @@ export function makeTransfer(options: TransferOptions): Transfer {
     async finish() {
       try {
         await checking;
-        const digest = await passing;
+        const computed = await passing;
         await until(() => segments.complete);
         await Promise.all(writes);
         if (failure) throw failure.error;
-        return digest;
+        return computed;
       } catch (error) {
         throw failure ? failure.error : error;
       }

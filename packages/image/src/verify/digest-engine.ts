@@ -6,7 +6,7 @@ import type { Slab } from '../memory/slab-pool.ts';
 export type DigestTask = { readonly id: number } & (
   | { readonly do: 'begin'; readonly lane: number; readonly algorithm: string }
   | { readonly do: 'update'; readonly lane: number; readonly offset: number; readonly length: number }
-  | { readonly do: 'finish'; readonly lane: number }
+  | { readonly do: 'finish'; readonly lane: number; readonly suffix: Uint8Array | undefined }
   | { readonly do: 'digest'; readonly algorithm: string; readonly offset: number; readonly length: number }
 );
 
@@ -14,8 +14,8 @@ export type DigestTask = { readonly id: number } & (
 export interface DigestLane {
   /** Resolves when the bytes have been taken in: until then the slab must be held. */
   update(slab: Slab, length: number): Promise<void>;
-  /** Hex. To be called once, after the last update. */
-  finish(): Promise<string>;
+  /** Hex of everything, and of a few bytes more where there are any. To be called once, after the last update. */
+  finish(suffix?: Uint8Array): Promise<string>;
 }
 
 /** Hashes over the memory of a slab pool. */
@@ -34,7 +34,7 @@ export function inlineDigestEngine(): DigestEngine {
         update: async (slab, length) => {
           hash.update(slab.bytes.subarray(0, length));
         },
-        finish: async () => hash.digest('hex'),
+        finish: async (suffix) => hash.update(suffix ?? '').digest('hex'),
       };
     },
     digest: async (algorithm, slab, from, length) =>
@@ -64,7 +64,7 @@ export function threadedDigestEngine(memory: SharedArrayBuffer, threads: number)
         update: async (slab, length) => {
           await worker.ask({ do: 'update', lane, offset: slab.offset, length });
         },
-        finish: async () => required(await worker.ask({ do: 'finish', lane })),
+        finish: async (suffix) => required(await worker.ask({ do: 'finish', lane, suffix })),
       };
     },
     digest: async (algorithm, slab, from, length) => {

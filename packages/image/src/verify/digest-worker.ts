@@ -19,7 +19,10 @@ function perform(task: DigestTask): string | undefined {
       lanes.get(task.lane)?.update(Buffer.from(memory, task.offset, task.length));
       return undefined;
     case 'finish': {
-      const hex = lanes.get(task.lane)?.digest('hex');
+      const hex = lanes
+        .get(task.lane)
+        ?.update(task.suffix ?? '')
+        .digest('hex');
       lanes.delete(task.lane);
       return hex;
     }
