@@ -101,7 +101,7 @@ function requestTo(
       ...(known.startsWith('digest') ? { sha256: publishedDigest.hex } : {}),
     },
   ).toString();
-  const pieces = known === 'digest-and-pieces' ? piecesElement() : '';
+  const pieces = known === 'digest-and-pieces' ? piecesElement(published, pieceBytes) : '';
   server.setFile('image.metalink', Buffer.from(text.replace('</file>', `${pieces}</file>`)));
   return requestFor(server.url('ok', 'image.metalink'));
 }
@@ -114,12 +114,13 @@ export function metalinkFor(urls: readonly string[]): Buffer {
   );
 }
 
-function piecesElement(): string {
+/** What a metalink says of the pieces of a file. */
+export function piecesElement(file: Buffer, lengthBytes: number): string {
   const hashes: string[] = [];
-  for (let at = 0; at < published.length; at += pieceBytes) {
-    hashes.push(`<hash>${hexOf(published.subarray(at, at + pieceBytes))}</hash>`);
+  for (let at = 0; at < file.length; at += lengthBytes) {
+    hashes.push(`<hash>${hexOf(file.subarray(at, at + lengthBytes))}</hash>`);
   }
-  return `<pieces length="${pieceBytes}" type="sha-256">${hashes.join('')}</pieces>`;
+  return `<pieces length="${lengthBytes}" type="sha-256">${hashes.join('')}</pieces>`;
 }
 
 /** Fails with what was tried, unless the image was committed and is the one wanted. */
