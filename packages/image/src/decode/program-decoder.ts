@@ -96,15 +96,12 @@ function feed(input: AsyncIterable<Buffer>, stdin: Writable, check: EndCheck, pa
   };
   stdin.on('error', unwanted);
   const run = async () => {
-    // the next chunk is asked for while one is being written
-    let written = Promise.resolve();
+    // a chunk is written before the next is asked for: whoever gives them may use the memory again
     for (let result = await chunks.next(); !result.done; result = await chunks.next()) {
       if (!partial) check.update(result.value);
-      await written;
-      if (wanted) written = writeTo(stdin, result.value).catch(unwanted);
+      if (wanted) await writeTo(stdin, result.value).catch(unwanted);
       else if (!partial) check.updateUnread(result.value);
     }
-    await written;
     if (wanted) stdin.end(partial ? undefined : check.suffix);
   };
   const ended = run().catch((error: unknown) => {
