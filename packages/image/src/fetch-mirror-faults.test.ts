@@ -14,7 +14,7 @@ import {
 } from './testing/fault-case.ts';
 
 /** They wait more than they work. */
-const together = { concurrency: 4 };
+const together = { concurrency: 8 };
 const bytesOf = (asked: readonly RequestRecord[]) => asked.reduce((sum, { bytesSent }) => sum + bytesSent, 0);
 
 /** What is wrong with the first mirror, how that is recorded, and how often it is asked at most: no more than this. */
