@@ -67,6 +67,14 @@ describe('a packed image comes from any server', together, () => {
   }
 });
 
+test('a server that sends everything at once does not overrun whoever unpacks it', patience, async () => {
+  const large = rawImageOf(7, 12_000_001);
+  for (const packing of ['gzip', 'zstd'] as const) {
+    await using server = await startBadWebServer({ files: { image: await pack(packing, large) } });
+    assertWhole(await fetchTo(requestFor(server.url('no-range', 'image'))), large);
+  }
+});
+
 describe('an image may be small once it is unpacked', together, () => {
   for (const sizeBytes of [1, 511, 4096, 65_535, 65_536, 65_537]) {
     test(`${sizeBytes} bytes`, patience, async () => {
