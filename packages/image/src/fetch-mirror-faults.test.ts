@@ -149,6 +149,19 @@ test(
   },
 );
 
+test(
+  'a mirror that ends a piece which another one began wrongly is not blamed for it',
+  patience,
+  async () => {
+    for (const alike of [false, true]) {
+      const sources = ['other-file-cut?bytes=100000', 'ok'];
+      const outcome = await fetchFromFaults({ sources, alike, known: 'digest-and-pieces' });
+      assertFetched(outcome);
+      assert.deepEqual(reasonsAt(outcome, 2), [], described(outcome));
+    }
+  },
+);
+
 test('two mirrors of unknown bytes are never mixed', patience, async () => {
   for (const known of ['nothing', 'size'] as const) {
     for (const alike of [false, true]) {

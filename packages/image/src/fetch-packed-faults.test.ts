@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -68,11 +68,10 @@ describe('a packed image comes from any server', together, () => {
 });
 
 test('a server that sends everything at once does not overrun whoever unpacks it', patience, async () => {
-  const large = rawImageOf(7, 12_000_001);
-  for (const packing of ['gzip', 'zstd'] as const) {
-    await using server = await startBadWebServer({ files: { image: await pack(packing, large) } });
-    assertWhole(await fetchTo(requestFor(server.url('no-range', 'image'))), large);
-  }
+  // more than what may wait in memory, and begun before the program is there
+  const large = randomBytes(30_000_000);
+  await using server = await startBadWebServer({ files: { image: await pack('zstd', large) } });
+  assertWhole(await fetchTo(requestFor(server.url('no-range', 'image'))), large);
 });
 
 describe('an image may be small once it is unpacked', together, () => {
