@@ -16,7 +16,7 @@ import {
 /** What one source alone may do, and what comes of it. Several sources: fetch-mirror-faults.test.ts. */
 
 /** They wait more than they work. */
-const together = { concurrency: 4 };
+const together = { concurrency: 8 };
 
 /** Legal HTTP/1.1, however unusual. */
 const unusualServers = [

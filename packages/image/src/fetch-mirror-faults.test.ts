@@ -14,7 +14,7 @@ import {
 } from './testing/fault-case.ts';
 
 /** They wait more than they work. */
-const together = { concurrency: 4 };
+const together = { concurrency: 8 };
 const bytesOf = (asked: readonly RequestRecord[]) => asked.reduce((sum, { bytesSent }) => sum + bytesSent, 0);
 
 /** What is wrong with the first mirror, how that is recorded, and how often it is asked at most: no more than this. */
@@ -146,6 +146,19 @@ test(
     const outcome = await fetchFromFaults({ sources: ['corrupt-once'], known: 'digest-and-pieces' });
     assertFetched(outcome);
     assert.ok(repeatedBytes(outcome.asked[0]!) <= 2 * partBytes);
+  },
+);
+
+test(
+  'a mirror that ends a piece which another one began wrongly is not blamed for it',
+  patience,
+  async () => {
+    for (const alike of [false, true]) {
+      const sources = ['other-file-cut?bytes=100000', 'ok'];
+      const outcome = await fetchFromFaults({ sources, alike, known: 'digest-and-pieces' });
+      assertFetched(outcome);
+      assert.deepEqual(reasonsAt(outcome, 2), [], described(outcome));
+    }
   },
 );
 

@@ -57,12 +57,12 @@ export const connectionFaults: FaultTable = {
   slow: tweaked((call) => (call.url.searchParams.has('rate') ? {} : { bytesPerSecond: 100_000 })),
   /** Just enough to look alive. */
   trickle: tweaked({ bytesPerSecond: 200 }),
-  /** The head comes letter by letter, `?ms=` each. */
+  /** The head comes a few letters at a time, `?ms=` apart. */
   'slow-head': tweaked((call) => ({
     async *rawHead(head) {
-      for (const letter of head) {
+      for (const letters of head.match(/.{1,4}/gs) ?? []) {
         await delay(parameter(call, 'ms', 20));
-        yield letter;
+        yield letters;
       }
     },
   })),

@@ -26,6 +26,12 @@ export const contentFaults: FaultTable = {
   'corrupt-every-%': tweaked((call) => ({ corruptAt: everyPiece(call) })),
   /** Another file of the same length, without a word. */
   'other-file': (call) => sendFile({ ...call, file: otherFile(call.file) }),
+  /** The same, and every answer ends after `?bytes=`. */
+  'other-file-cut': (call) =>
+    sendFile(
+      { ...call, file: otherFile(call.file) },
+      { cutAfter: parameter(call, 'bytes', 100_000), afterCut: 'close' },
+    ),
   'other-file-ranges': onRanges((call) => sendFile({ ...call, file: otherFile(call.file) })),
   /** Promises the whole length, sends less, closes the connection in good order. */
   short: tweaked((call) => ({ cutAt: call.file.sizeBytes - missing(call), afterCut: 'close' })),

@@ -84,6 +84,9 @@ export async function fetchFromFaults({ sources, ...facts }: FaultCase): Promise
   return { fetched, image, attempts: fetched.attempts, asked, seconds };
 }
 
+/** Loopback answers at once, or not at all. */
+const limits = { connectTimeoutMs: 1000 };
+
 function requestTo(
   server: BadWebServer,
   paths: readonly string[],
@@ -92,7 +95,10 @@ function requestTo(
   const urls = paths.map((path) => server.origin + path);
   const [only] = urls;
   if (urls.length === 1 && only && known !== 'digest-and-pieces') {
-    return requestFor(only, { expectedDigest: known === 'digest' ? publishedDigest : undefined });
+    return requestFor(only, {
+      expectedDigest: known === 'digest' ? publishedDigest : undefined,
+      limits,
+    });
   }
   const text = metalinkOf(
     urls.map((url, index) => ({ url, priority: alike ? 1 : index + 1 })),
@@ -103,7 +109,7 @@ function requestTo(
   ).toString();
   const pieces = known === 'digest-and-pieces' ? piecesElement(published, pieceBytes) : '';
   server.setFile('image.metalink', Buffer.from(text.replace('</file>', `${pieces}</file>`)));
-  return requestFor(server.url('ok', 'image.metalink'));
+  return requestFor(server.url('ok', 'image.metalink'), { limits });
 }
 
 /** A metalink of the published image, with its digest: sources of one rank. */
