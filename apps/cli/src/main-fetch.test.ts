@@ -62,10 +62,7 @@ test('the location that was asked for is tried first, headers are sent, and the 
   );
   assert.deepEqual(
     server.requests().map(({ path, headers }) => [path, headers['x-plain'], headers['x-token']]),
-    [
-      ['/ok/m.meta4', 'typed', 'from a file'],
-      ['/ok/a.raw.gz', 'typed', 'from a file'],
-    ],
+    ['m.meta4', 'a.raw.gz', 'a.raw.gz'].map((name) => [`/ok/${name}`, 'typed', 'from a file']),
   );
 });
 
@@ -144,16 +141,55 @@ test('a failure in JSON names the code and has the attempts', async () => {
   assert.deepEqual([error.code, attempts[0].reason], [attempts[0].reason, 'HTTP_NOT_FOUND']);
 });
 
-test('Ctrl-C in the middle of a transfer leaves nothing behind: exit status 130', async () => {
+test('Ctrl-C in the middle of a transfer keeps what was fetched, and the same command goes on from there', async () => {
+  await using server = await startBadWebServer({ files: { 'a.raw': image } });
+  await using place = await makePlace();
+  const argv = ['fetch', server.url('stall-once-at-50', 'a.raw'), '--to', place.path];
+  const first = await place.run(argv, { interruptAfter: 'transferring' });
+  assert.equal(first.code, 130);
+  assert.match(
+    first.stderr,
+    /Interrupted\. [\d.]+ kB are kept, hidden, in \S+: the same command goes on from there\.\n$/,
+  );
+  assert.deepEqual(
+    (await place.names()).map((name) => name.startsWith('.millrace-partial-a.raw')),
+    [true, true],
+  );
+  const second = await place.run(argv);
+  assert.equal(second.code, 0, second.stderr);
+  assert.match(second.stdout, /went on after [\d.]+ kB/);
+  assert.deepEqual(await place.names(), ['a.raw']);
+  assert.deepEqual(await readFile(join(place.path, 'a.raw')), image);
+});
+
+test('Ctrl-C leaves nothing behind where nothing is to be kept: exit status 130', async () => {
   await using server = await startBadWebServer({ files: { 'a.raw': image } });
   await using place = await makePlace();
   const { code, stderr } = await place.run(
-    ['fetch', server.url('stall-at-50', 'a.raw'), '--to', place.path],
+    ['fetch', server.url('stall-at-50', 'a.raw'), '--to', place.path, '--no-resume'],
     { interruptAfter: 'transferring' },
   );
   assert.equal(code, 130);
   assert.match(stderr, /Interrupted\. Nothing was left behind\.\n$/);
   assert.deepEqual(await place.names(), []);
+});
+
+test('a checksum is taken from a list, and how it is trusted is said', async () => {
+  await using server = await startBadWebServer({ files: { 'a.raw': image } });
+  server.setFile('SUMS', Buffer.from(`${sha256(image)}  a.raw\n${'0'.repeat(64)}  b.raw\n`));
+  await using place = await makePlace();
+  const url = server.url('ok', 'a.raw');
+  const outcome = await place.run(['fetch', url, '--to', place.path, '--checksum', server.url('ok', 'SUMS')]);
+  assert.equal(outcome.code, 0, outcome.stderr);
+  assert.match(outcome.stderr, new RegExp(`^\\{SHA-256\\}${sha256(image)}: .*http`));
+  assert.match(outcome.stdout, /, as expected\n/);
+  server.setFile('SUMS', Buffer.from(`${'0'.repeat(64)}  b.raw\n`));
+  const missing = await place.run([
+    ...['fetch', url, '--to', place.path, '--name', 'c'],
+    ...['--checksum-url', server.url('ok', 'SUMS')],
+  ]);
+  assert.equal(missing.code, 3, missing.stderr);
+  assert.match(missing.stderr, /a\.raw.*\(CHECKSUM_LIST_UNUSABLE\)\nNext: /s);
 });
 
 test('wrong usage is told with a pointer to the help: exit status 2', async () => {

@@ -73,3 +73,27 @@ test('a terminal gets a failed source in brief, and no word of other hosts: ther
   );
   assert.deepEqual(printed, ['✗ mirror 1 http://m/a · the server does not have the file']);
 });
+
+test('several sources at once have a line each below that of the whole, and at most eight', () => {
+  const shown: (readonly string[])[] = [];
+  const show = (text: string | readonly string[]) => void shown.push([text].flat());
+  const display = makeFetchDisplay({ live: { show, print: () => {}, clear: () => {} }, isTty: true });
+  const running = (count: number) =>
+    Array.from({ length: count }, (_, index) =>
+      attempt({
+        sourceRank: index + 1,
+        url: `http://m${index}/a`,
+        bytesPerSecond: 20_000_000,
+        bytes: 5_000_000,
+      }),
+    );
+  display.update(progress({ attempts: running(2), url: 'http://m0/a' }));
+  assert.deepEqual(shown.at(-1), [
+    'transferring · 2 mirrors',
+    '  mirror 1 · 20 MB/s · 5.0 MB · http://m0/a',
+    '  mirror 2 · 20 MB/s · 5.0 MB · http://m1/a',
+  ]);
+  display.update(progress({ attempts: running(12) }));
+  assert.equal(shown.at(-1)?.length, 10);
+  assert.equal(shown.at(-1)?.at(-1), '  and 4 more');
+});

@@ -14,20 +14,22 @@ export interface FetchDisplay {
 export function makeFetchDisplay(deps: { readonly live: LiveLine; readonly isTty: boolean }): FetchDisplay {
   const { live, isTty } = deps;
   let phase = '';
-  let told = 0;
+  const told = new Set<string>();
   return {
     update(progress) {
-      // attempts only ever grow, and only the last one can be running
-      const failed = progress.attempts.filter((attempt) => attempt.state === 'failed');
-      for (const attempt of failed.slice(told)) {
+      for (const attempt of progress.attempts) {
+        // several run at once, and they fail in any order
+        const { sourceRank, checksumAttempt, tryNumber, state } = attempt;
+        const key = `${sourceRank}/${checksumAttempt}/${tryNumber}`;
+        if (state !== 'failed' || told.has(key)) continue;
+        told.add(key);
         const source = asJobSource(attempt);
         live.print(isTty ? briefly(source) : sourceText(source));
       }
-      told = Math.max(told, failed.length);
       const line = fetchLine(progress, isTty);
       if (!isTty && progress.phase !== phase) live.print(line);
       phase = progress.phase;
-      live.show(line);
+      live.show([line, ...sourceLines(progress)]);
     },
     finish: () => live.clear(),
   };
@@ -36,7 +38,7 @@ export function makeFetchDisplay(deps: { readonly live: LiveLine; readonly isTty
 /** `transferring ██████░░░░░░░░░░░░░░ 27% · 12.3/45.0 MB · 40 MB/s · ETA 1 s · mirror 2 http://m/a.qcow2`. */
 export function fetchLine(progress: ImageProgress, withBar: boolean): string {
   const { phase, bytes, totalBytes, bytesPerSecond, etaSeconds, url } = progress;
-  const running = progress.attempts.findLast((attempt) => attempt.state === 'running');
+  const running = progress.attempts.filter((attempt) => attempt.state === 'running');
   // what was moved before another source was looked for is no progress of this one
   const moves = phase !== 'planning';
   const share = moves && totalBytes ? Math.min(1, bytes / totalBytes) : undefined;
@@ -45,8 +47,29 @@ export function fetchLine(progress: ImageProgress, withBar: boolean): string {
     ...(moves && bytes > 0 ? [formatPart(bytes, totalBytes)] : []),
     ...(phase === 'transferring' && bytesPerSecond > 0 ? [formatRate(bytesPerSecond)] : []),
     ...(phase !== 'transferring' || etaSeconds === undefined ? [] : [`ETA ${formatSeconds(etaSeconds)}`]),
-    ...(url === undefined ? [] : [running ? `mirror ${running.sourceRank} ${url}` : url]),
+    ...(running.length > 1 ? [`${running.length} mirrors`] : sourceOf(running[0], url)),
   ].join(' · ');
+}
+
+function sourceOf(running: SourceAttempt | undefined, url: string | undefined): string[] {
+  if (url === undefined) return [];
+  return [running ? `mirror ${running.sourceRank} ${running.url}` : url];
+}
+
+/** More lines than this say less, not more. */
+const mostSourceLines = 8;
+
+/** Where several sources send at once, what each of them does: `  mirror 2 · 21 MB/s · 104 MB · http://m/b`. */
+function sourceLines({ phase, attempts }: ImageProgress): string[] {
+  const running = attempts.filter((attempt) => attempt.state === 'running');
+  if (phase !== 'transferring' || running.length < 2) return [];
+  const lines = running
+    .slice(0, mostSourceLines)
+    .map(({ sourceRank, bytesPerSecond, bytes, url }) =>
+      [`  mirror ${sourceRank}`, formatRate(bytesPerSecond), formatPart(bytes, undefined), url].join(' · '),
+    );
+  if (running.length > lines.length) lines.push(`  and ${running.length - lines.length} more`);
+  return lines;
 }
 
 const barWidth = 20;

@@ -129,6 +129,7 @@ const usualOrder = [
   'verifying',
   'unpacking',
   'inspecting',
+  'converting',
   'committing',
   'committed',
   'creating-volume',
