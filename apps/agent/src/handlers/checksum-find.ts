@@ -1,4 +1,5 @@
-import { formatChecksum, type Logger } from '@millrace/core';
+import { formatChecksum, type Logger, MillraceError } from '@millrace/core';
+import { AgentFailure } from '../failure.ts';
 import { type ImageEngine, imageRequestOf } from '../storage/image-engine.ts';
 import type { Handler } from './handler.ts';
 
@@ -11,7 +12,13 @@ export function makeChecksumFind(deps: {
     const engine = await deps.engine();
     const request = imageRequestOf({ source, policy, location: [] });
     const options = { signal, log: deps.log.child({ operation: id }) };
-    const { digest, trust, warnings } = await engine.findChecksum({ ...request, checksumUrl }, options);
+    const { digest, trust, warnings } = await engine
+      .findChecksum({ ...request, checksumUrl }, options)
+      .catch((error: unknown) => {
+        // what a list says, it says to every host
+        if (!(error instanceof MillraceError)) throw error;
+        throw new AgentFailure(error.code, error.message, { cause: error, failureClass: 'stop' });
+      });
     return { checksum: formatChecksum(digest), trust, warnings: [...warnings] };
   };
 }

@@ -71,7 +71,11 @@ test('what breaks a rule is refused by the name of its parameter, before any hos
   api.agents.answers['image.probe'] = () => usableProbe();
   const before = await snapshotOf(api.database);
   const cases: readonly (readonly [string, Record<string, string>, number?])[] = [
-    ['format', { format: 'VHD' }],
+    ['format', { format: 'VDI' }],
+    ['details', { url: 's3://bucket/key' }],
+    ['details', { 'details[0].s3.bogus': 'x' }],
+    ['details', { 'details[0].checksumurl': 'ftp://m/SUMS' }],
+    ['details', { checksum: sha256, 'details[0].checksumurl': 'https://m/SUMS' }],
     ['hypervisor', { hypervisor: 'xenserver' }],
     ['url', { url: 'ftp://images.example/a.qcow2' }],
     ['url', { url: 'file:///etc/passwd' }],
@@ -325,4 +329,69 @@ test('deleteTemplate starts a job, is refused while instances use it or a job ru
   assert.deepEqual(Object.keys(forced.content), ['jobid']);
   assert.deepEqual(api.jobs.requests.at(-1)!.parameters, { templateId: 1, forced: true });
   assert.equal((await api.call('deleteTemplate', { id })).status, 536);
+});
+
+for (const asked of [
+  { checksum: '{URL}https://images.example/SHA256SUMS' },
+  { 'details[0].checksumurl': 'https://images.example/SHA256SUMS' },
+]) {
+  test(`a checksum is found by a host in a list (${Object.keys(asked)[0]}), and it is said how it is trusted`, async (t) => {
+    const api = await withTestApi(t);
+    await addHost(api.database, 'host1');
+    const checksum = `{SHA-256}${sha256}`;
+    api.agents.answers['image.probe'] = () => usableProbe();
+    api.agents.answers['checksum.find'] = () => ({
+      checksum,
+      trust: 'https with images.example',
+      warnings: [],
+    });
+    const answer = await api.call('registerTemplate', { ...registration(api), ...asked });
+    assert.equal(answer.status, 200, answer.text);
+    const [row] = rows(answer);
+    assert.equal(row?.['checksum'], sha256);
+    assert.equal((row?.['details'] as Record<string, string>)['checksumtrust'], 'https with images.example');
+    const [find, probe] = api.agents.calls;
+    assert.equal((find?.params as { checksumUrl: string }).checksumUrl, 'https://images.example/SHA256SUMS');
+    assert.equal((probe?.params as { source: { checksum: string } }).source.checksum, checksum);
+  });
+}
+
+test('a list that has no checksum of the image refuses the registration, and nothing is stored', async (t) => {
+  const api = await withTestApi(t);
+  await addHost(api.database, 'host1');
+  const before = await snapshotOf(api.database);
+  api.agents.answers['checksum.find'] = () => {
+    throw new AgentCallError('CHECKSUM_LIST_UNUSABLE', 'it has no entry for tiny.qcow2', {
+      failureClass: 'stop',
+    });
+  };
+  const checksum = 'https://images.example/SHA256SUMS';
+  const answer = await api.call('registerTemplate', { ...registration(api), checksum });
+  assert.equal(answer.status, 431);
+  assert.match(answer.text, /checksum.*it has no entry for tiny\.qcow2/);
+  assert.deepEqual(await snapshotOf(api.database), before);
+});
+
+test('a foreign format, a file of a metalink and an object of S3 reach the host; secrets reach nobody else', async (t) => {
+  const api = await withTestApi(t);
+  await addHost(api.database, 'host1');
+  api.agents.answers['image.probe'] = () => usableProbe();
+  const answer = await api.call('registerTemplate', {
+    ...registration(api, { url: 's3://bucket/appliance.ova', format: 'ova' }),
+    'details[0].filename': 'appliance.ova',
+    'details[0].s3.endpoint': 'https://s3.example',
+    'details[0].s3.accesskey': 'AKIDENTIFIER',
+    'details[0].s3.secretkey': 'very/secret',
+  });
+  assert.equal(answer.status, 200, answer.text);
+  assert.doesNotMatch(answer.text, /AKIDENTIFIER|very.secret/);
+  const source = (api.agents.calls[0]?.params as { source: Record<string, unknown> }).source;
+  assert.equal(source['format'], 'vmdk');
+  assert.equal(source['wantedFile'], 'appliance.ova');
+  assert.deepEqual(source['s3'], {
+    endpoint: 'https://s3.example',
+    region: 'us-east-1',
+    accessKeyId: 'AKIDENTIFIER',
+    secretAccessKey: 'very/secret',
+  });
 });

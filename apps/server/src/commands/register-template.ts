@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { FetchPolicy } from '@millrace/agent-protocol';
 import {
   entityNotFound,
   invalidParameter,
@@ -10,11 +11,11 @@ import {
 import { redactUrl } from '@millrace/core';
 import { fetchPolicyFrom } from '../domain/fetch-policy.ts';
 import {
+  checksumOrList,
+  checksumTrustDetail,
   cpuArchitecture,
   displayableName,
-  imageFormatOf,
-  requestHeaders,
-  templateChecksum,
+  imageSourceOf,
   templateFormat,
   templateHypervisor,
   templateUrl,
@@ -29,7 +30,8 @@ import { readSettings } from '../store/settings.ts';
 import { insertTemplate, listTemplateRows } from '../store/templates.ts';
 import { listZoneRows } from '../store/zone-list.ts';
 import { type Caller, type CommandContext, implement } from './command.ts';
-import { probeSource } from './probe-source.ts';
+import { findChecksum } from './find-checksum.ts';
+import { type ProbeHost, probeSource } from './probe-source.ts';
 import { templateEntities } from './responses/template.ts';
 import { ownerOf } from './scope.ts';
 
@@ -45,23 +47,23 @@ export const registerTemplate = implement(specs.registerTemplate, async (context
   const owner = await ownerOf(database, caller, params);
   const osType = await findOsType(database, params.ostypeid);
   if (!osType) throw entityNotFound('ostypeid', params.ostypeid ?? defaultOsType);
-  const { headers, ...source } = image;
-  const report = await probeSource({
-    ...context,
-    hosts: await workingHosts(
-      database,
-      zones.map((zone) => zone.id),
-    ),
-    source: {
-      url: source.url,
-      headers,
-      format: imageFormatOf(source.format),
-      ...(source.checksum === undefined ? {} : { checksum: source.checksum }),
-    },
-    policy: fetchPolicyFrom(settings),
-  });
+  const hosts = await workingHosts(
+    database,
+    zones.map((zone) => zone.id),
+  );
+  const policy = fetchPolicyFrom(settings);
+  const found =
+    image.listUrl && (await findListedChecksum(context, { hosts, policy, image, url: image.listUrl }));
+  const checksum = found ? found.checksum : image.checksum;
+  const source = imageSourceOf({ ...image, checksum }, image.details);
+  const report = await probeSource({ ...context, hosts, source, policy });
   const templateId = await store(context, {
-    ...source,
+    ...image,
+    checksum,
+    details: {
+      ...image.details,
+      ...(found ? { [checksumTrustDetail]: found.trust } : {}),
+    },
     zoneIds: zones.map((zone) => zone.id),
     allZones: isEveryZone(params),
     accountId: owner.accountId,
@@ -69,7 +71,7 @@ export const registerTemplate = implement(specs.registerTemplate, async (context
     sizeBytes: report.virtualSizeBytes,
     transferBytes: report.transferBytes,
     sourceCount: report.sources.length,
-    warnings: report.warnings,
+    warnings: [...(found ? found.warnings : []), ...report.warnings],
   });
   const filter = { selection: { kind: 'everything' }, templateIds: [templateId], unique: true } as const;
   const { rows } = await listTemplateRows(database, filter, everything);
@@ -80,16 +82,36 @@ export const registerTemplate = implement(specs.registerTemplate, async (context
 /** Everything that can be judged without asking anybody. */
 function imageOf(params: Params) {
   templateHypervisor(params.hypervisor);
-  return {
+  const details = params.details ?? {};
+  const { checksum, listUrl } = checksumOrList(params.checksum, details);
+  const image = {
     name: displayableName('name', params.name),
     displayText: displayableName('displaytext', params.displaytext),
     format: templateFormat(params.format),
     url: templateUrl(params.url),
-    checksum: templateChecksum(params.checksum),
+    checksum,
+    listUrl,
+    details,
     bits: wordSize(params.bits),
     arch: cpuArchitecture(params.arch),
-    headers: requestHeaders(params.details ?? {}),
   };
+  imageSourceOf(image, details);
+  return image;
+}
+
+/** Has a host find the image's checksum in the list that its publisher gives. @throws ApiError 431 with the reason */
+async function findListedChecksum(
+  context: CommandContext<(typeof specs.registerTemplate)['params']>,
+  wanted: {
+    readonly hosts: readonly ProbeHost[];
+    readonly policy: FetchPolicy;
+    readonly image: ReturnType<typeof imageOf>;
+    readonly url: string;
+  },
+) {
+  const { hosts, policy, image, url } = wanted;
+  const source = imageSourceOf(image, image.details);
+  return findChecksum({ ...context, hosts, source, policy, checksumUrl: url });
 }
 
 function demandDirectDownload(asked: boolean | undefined, byDefault: boolean): void {
@@ -147,6 +169,7 @@ interface StoredImage {
   readonly transferBytes: number | undefined;
   readonly sourceCount: number;
   readonly warnings: readonly string[];
+  readonly details: Readonly<Record<string, string>>;
 }
 
 async function store(
@@ -181,7 +204,7 @@ async function store(
         source_count: image.sourceCount,
       },
       zoneIds: image.zoneIds,
-      details: params.details ?? {},
+      details: image.details,
     });
     const warnings = image.warnings.length > 0 ? `; warnings: ${image.warnings.join('; ')}` : '';
     await recordEvent(trx, {

@@ -1,9 +1,18 @@
 import type { FetchPolicy } from '@millrace/agent-protocol';
 import { cidrsOf, type Settings } from './settings.ts';
+import { signatureKeysOf } from './transfer-settings.ts';
 
 /** The limits and rules that hosts obey when they fetch on behalf of users, from the present settings. */
 export function fetchPolicyFrom(settings: Settings): FetchPolicy {
+  const signatureKeys = signatureKeysOf(settings['direct.download.signature.keys']);
+  const unlessZero = <N extends string>(name: N, value: number) => (value > 0 ? { [name]: value } : {});
   return {
+    maxSources: settings['direct.download.max.sources'],
+    maxConnectionsPerSource: settings['direct.download.max.connections.per.source'],
+    ...unlessZero('minBytesPerSecond', settings['direct.download.min.rate']),
+    ...unlessZero('rateLimitBytesPerSecond', settings['direct.download.rate.limit']),
+    ...unlessZero('hostRateLimitBytesPerSecond', settings['direct.download.host.rate.limit']),
+    ...(signatureKeys.length > 0 ? { signatureKeys } : {}),
     connectTimeoutMs: settings['direct.download.connect.timeout'],
     stallTimeoutMs: settings['direct.download.stall.timeout'],
     checksumAttempts: settings['direct.download.checksum.attempts'],

@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import { transferSettings } from './transfer-settings.ts';
 
 interface SettingBase {
   readonly description: string;
@@ -88,6 +89,7 @@ export const settings = {
     max: 64 * 1024 ** 4,
     description: 'The most bytes that are transferred for one image',
   },
+  ...transferSettings,
   'direct.download.source.order': {
     ...directDownload,
     kind: 'text',

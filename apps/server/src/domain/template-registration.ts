@@ -1,5 +1,7 @@
+import type { ImageSourceMessage } from '@millrace/agent-protocol';
 import { invalidParameter } from '@millrace/api';
 import { formatChecksum, MillraceError, parseChecksum } from '@millrace/core';
+import { isSecretS3Detail, s3AccessFromDetails } from './s3-details.ts';
 
 /** Details of this prefix are request headers for the source. Secret: see responses/template.ts. */
 const headerDetailPrefix = 'HTTP_HEADER:';
@@ -9,20 +11,82 @@ export function isHeaderDetail(name: string): boolean {
   return name.toUpperCase().startsWith(headerDetailPrefix);
 }
 
-const formats = { QCOW2: 'qcow2', RAW: 'raw' } as const;
+/** True for a detail that no answer, log or error may show. */
+export function isSecretDetail(name: string): boolean {
+  return isHeaderDetail(name) || isSecretS3Detail(name);
+}
+
+/** What each format is declared as to hosts. An OVA is a tar with one VMDK. Those that pools do not store become qcow2. */
+const formats = { QCOW2: 'qcow2', RAW: 'raw', VMDK: 'vmdk', OVA: 'vmdk', VHD: 'vhd', VHDX: 'vhdx' } as const;
 
 export type TemplateFormat = keyof typeof formats;
 
 /** @throws ApiError 431 */
 export function templateFormat(text: string): TemplateFormat {
-  const format = text.toUpperCase();
-  if (format === 'QCOW2' || format === 'RAW') return format;
-  throw invalidParameter('format', `must be ${Object.keys(formats).join(' or ')} for KVM`);
+  const format = Object.keys(formats).find((name) => name === text.toUpperCase());
+  if (format !== undefined && isTemplateFormat(format)) return format;
+  throw invalidParameter('format', `must be one of ${Object.keys(formats).join(', ')} for KVM`);
+}
+
+export function isTemplateFormat(text: string): text is TemplateFormat {
+  return Object.hasOwn(formats, text);
 }
 
 /** The format as hosts call it. */
-export function imageFormatOf(format: TemplateFormat): 'qcow2' | 'raw' {
+export function declaredFormatOf(format: TemplateFormat): (typeof formats)[TemplateFormat] {
   return formats[format];
+}
+
+/** Detail with the name of the file that is wanted of a metalink with several. */
+const wantedFileDetail = 'filename';
+/** Details about a list of checksums: its URL, and how the checksum found in it is trusted. */
+export const checksumUrlDetail = 'checksumurl';
+export const checksumTrustDetail = 'checksumtrust';
+
+/**
+ * Where hosts fetch an image from, from a template's URL, details and checksum. Holds secrets.
+ * @throws ApiError 431 naming the detail
+ */
+export function imageSourceOf(
+  image: {
+    readonly url: string;
+    readonly format: TemplateFormat | 'ISO';
+    readonly checksum: string | undefined;
+  },
+  details: Readonly<Record<string, string>>,
+): ImageSourceMessage {
+  const s3 = s3AccessFromDetails(details);
+  if (image.url.startsWith('s3:') && s3 === undefined) {
+    throw invalidParameter('details', 'an s3:// URL needs s3.endpoint, s3.accesskey and s3.secretkey');
+  }
+  const wantedFile = details[wantedFileDetail];
+  return {
+    url: image.url,
+    headers: requestHeaders(details),
+    format: image.format === 'ISO' ? 'iso' : declaredFormatOf(image.format),
+    ...(image.checksum === undefined ? {} : { checksum: image.checksum }),
+    ...(wantedFile === undefined ? {} : { wantedFile }),
+    ...(s3 === undefined ? {} : { s3 }),
+  };
+}
+
+/** What was given as the checksum: itself, or the URL of a list that has it. @throws ApiError 431 */
+export function checksumOrList(
+  text: string | undefined,
+  details: Readonly<Record<string, string>>,
+): { readonly checksum: string | undefined; readonly listUrl: string | undefined } {
+  const listed = /^(?:\{URL\})?(https?:\/\/.+)$/i.exec(text?.trim() ?? '')?.[1];
+  const detail = details[checksumUrlDetail];
+  if (listed === undefined && detail === undefined)
+    return { checksum: templateChecksum(text), listUrl: undefined };
+  if (text !== undefined && listed === undefined) {
+    throw invalidParameter('details', `${checksumUrlDetail} cannot be used together with a checksum`);
+  }
+  const listUrl = listed ?? detail ?? '';
+  if (!/^https?:$/.test(URL.parse(listUrl)?.protocol ?? '')) {
+    throw invalidParameter('details', `${checksumUrlDetail} must be an http or https URL`);
+  }
+  return { checksum: undefined, listUrl };
 }
 
 /** @throws ApiError 431 */
@@ -43,8 +107,11 @@ export function templateUrl(text: string): string {
   } catch {
     throw invalidParameter('url', 'must be a URL like https://images.example/debian.qcow2');
   }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw invalidParameter('url', `must start with http:// or https://, not ${url.protocol}//`);
+  if (!['http:', 'https:', 'nfs:', 's3:'].includes(url.protocol)) {
+    throw invalidParameter(
+      'url',
+      `must start with http://, https://, nfs:// or s3://, not ${url.protocol}//`,
+    );
   }
   if (url.hostname === '') throw invalidParameter('url', 'must name a host');
   // a fragment is never sent to the source: keeping it would only mislead

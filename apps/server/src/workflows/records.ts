@@ -1,6 +1,6 @@
 import type { ImageSourceMessage, NetworkDefinition, PoolReference, VmSpec } from '@millrace/agent-protocol';
 import { MillraceError } from '@millrace/core';
-import { requestHeaders } from '../domain/template-registration.ts';
+import { imageSourceOf, isTemplateFormat, type TemplateFormat } from '../domain/template-registration.ts';
 import type { Executor } from '../store/database.ts';
 import type { Row } from '../store/schema.ts';
 
@@ -98,28 +98,23 @@ export async function templateSource(
     .select(['name', 'value'])
     .where('template_id', '=', template.id)
     .execute();
-  return {
-    url: template.url,
-    headers: requestHeaders(Object.fromEntries(details.map(({ name, value }) => [name, value]))),
-    format: imageFormatOf(template),
-    ...(template.checksum === null ? {} : { checksum: template.checksum }),
-  };
+  const { url, checksum } = template;
+  return imageSourceOf(
+    { url, format: knownFormat(template), checksum: checksum ?? undefined },
+    Object.fromEntries(details.map(({ name, value }) => [name, value])),
+  );
 }
 
+function knownFormat({ format }: Pick<Row<'vm_template'>, 'format'>): TemplateFormat | 'ISO' {
+  const name = format.toUpperCase();
+  if (name === 'ISO' || isTemplateFormat(name)) return name;
+  throw new MillraceError('FORMAT_UNSUPPORTED', `templates of the format ${format} are not supported`);
+}
+
+/** What pools store of a template: what they do not store becomes qcow2. */
 export function imageFormatOf(template: Pick<Row<'vm_template'>, 'format'>): 'qcow2' | 'raw' | 'iso' {
-  switch (template.format.toUpperCase()) {
-    case 'QCOW2':
-      return 'qcow2';
-    case 'RAW':
-      return 'raw';
-    case 'ISO':
-      return 'iso';
-    default:
-      throw new MillraceError(
-        'FORMAT_UNSUPPORTED',
-        `templates of the format ${template.format} are not supported`,
-      );
-  }
+  const format = knownFormat(template);
+  return format === 'RAW' ? 'raw' : format === 'ISO' ? 'iso' : 'qcow2';
 }
 
 /** The name of a template's file on every pool. */

@@ -1,6 +1,6 @@
 import { type EntityOf, formatDate, type templateFields } from '@millrace/api';
 import { redactUrl } from '@millrace/core';
-import { isHeaderDetail } from '../../domain/template-registration.ts';
+import { isSecretDetail } from '../../domain/template-registration.ts';
 import type { Executor } from '../../store/database.ts';
 import { everything } from '../../store/paging.ts';
 import {
@@ -113,8 +113,8 @@ function shownDetails(
   // even the owner is shown only that a header is there: whoever looks over a shoulder or at a log learns nothing
   return Object.fromEntries(
     details
-      .filter((detail) => knowsSecrets || !isHeaderDetail(detail.name))
-      .map((detail) => [detail.name, isHeaderDetail(detail.name) ? '***' : detail.value]),
+      .filter((detail) => knowsSecrets || !isSecretDetail(detail.name))
+      .map((detail) => [detail.name, isSecretDetail(detail.name) ? '***' : detail.value]),
   );
 }
 
