@@ -66,7 +66,11 @@ export async function startBadWebServer(options: BadWebServerOptions = {}): Prom
   const server = options.tls ? createHttpsServer(options.tls, listener) : createHttpServer(listener);
   // clients that refuse a certificate, or speak TLS to a plain server, are expected here
   server.on('tlsClientError', () => {});
-  server.on('clientError', (_error, socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  server.on('clientError', (_error, socket) => {
+    // in the middle of an answer it would be taken for a part of it
+    if (state.answering.has(socket)) socket.destroy();
+    else socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
+  });
   await listen(server, options.port ?? 0, options.host ?? '127.0.0.1');
   const { port } = server.address() as AddressInfo;
   const origin = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`;
@@ -112,6 +116,8 @@ interface ServerState {
   /** Requests being answered, by path and query. */
   readonly active: Map<string, number>;
   readonly throttle: Throttle;
+  /** Connections with an answer under way. */
+  readonly answering: WeakSet<object>;
   connectionOf(socket: Socket): Connection;
   mostActive: number;
 }
@@ -128,6 +134,7 @@ function newState(options: BadWebServerOptions): ServerState {
     visits: new Map(),
     active: new Map(),
     throttle: makeThrottle(options.bytesPerSecond),
+    answering: new WeakSet(),
     connectionOf(socket) {
       const known = connections.get(socket);
       if (known) return known;
@@ -220,6 +227,7 @@ function countActive(
   const { active } = state;
   const ofPath = (active.get(path) ?? 0) + 1;
   active.set(path, ofPath);
+  state.answering.add(socket);
   const all = [...active.values()].reduce((sum, count) => sum + count, 0);
   state.mostActive = Math.max(state.mostActive, all);
   let over = false;
@@ -228,6 +236,7 @@ function countActive(
     over = true;
     socket.off('close', done);
     active.set(path, (active.get(path) ?? 1) - 1);
+    state.answering.delete(socket);
   };
   response.once('close', done);
   socket.once('close', done);
