@@ -14,6 +14,8 @@ export async function sleep(milliseconds: number, signal: AbortSignal): Promise<
 
 /** Resolves like `promise`, or rejects with the signal's reason if that comes first. The promise itself goes on. */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  // what it rejects with later is nobody's business any more
+  promise.catch(() => {});
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);

@@ -178,6 +178,11 @@ export const fetchErrors = {
     summary: 'the bytes do not have the expected digest',
     nextStep: 'compare the checksum with the one the publisher gives: either it is wrong, or the mirrors are',
   },
+  SOURCES_DIFFER: {
+    outcome: 'wrong-bytes',
+    summary: 'two sources send different bytes for the beginning of the image',
+    nextStep: 'have the mirrors synchronised again; without digests of pieces nobody can tell which is right',
+  },
   PIECE_MISMATCH: {
     outcome: 'wrong-piece',
     summary: 'a piece does not have the digest that the metalink gives it',

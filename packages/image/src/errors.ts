@@ -34,7 +34,7 @@ export class FetchFault extends MillraceError {
 export class FetchFailure extends MillraceError {
   /** `next-host`: another host may succeed. `stop`: none would. */
   readonly failureClass: 'next-host' | 'stop';
-  readonly attempts: readonly SourceAttempt[];
+  attempts: readonly SourceAttempt[];
   readonly warnings: readonly string[];
   /** Bytes left behind that a further fetch of the same image goes on with. */
   resumableBytes: number | undefined;

@@ -40,7 +40,11 @@ export async function fetchImage(
     return await fetchByPlan({ request, sink, client, journal, options, notes });
   } catch (error) {
     const failure = asFailure(error, journal, options.signal);
-    if (failure instanceof FetchFailure && notes.leftBytes > 0) failure.resumableBytes = notes.leftBytes;
+    if (failure instanceof FetchFailure) {
+      // those that were under way when it was decided have ended by now
+      failure.attempts = journal.attempts;
+      if (notes.leftBytes > 0) failure.resumableBytes = notes.leftBytes;
+    }
     throw failure;
   }
 }

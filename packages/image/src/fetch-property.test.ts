@@ -36,7 +36,7 @@ function publish({ seed, sizeBytes, kind, packing, known }: RandomFetch): Publis
   const image = kind === 'raw' ? rawImageOf(seed, sizeBytes) : qcow2ImageOf(seed, sizeBytes);
   const file =
     packing === 'none' ? image : packing === 'gzip' ? gzipSync(image, { level: 1 }) : zstdCompressSync(image);
-  // without a digest a mirror's own version of the file is as good as any other, as long as it is whole
+  // without a digest a mirror's own version of the file is worth what every other is, as long as it is whole
   const images = known === 'nothing' ? [image, Buffer.from(image.map(otherByte))] : [image];
   return { file, images };
 }

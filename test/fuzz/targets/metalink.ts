@@ -69,12 +69,13 @@ sha-256=:${Buffer.from(digest, 'hex').toString('base64')}:, sha-512=:AA==:`,
 export const target = {
   name: 'metalink',
   seeds: (): Buffer[] => seeds.map((seed) => Buffer.from(seed)),
-  run(bytes: Buffer): void {
+  run(bytes: Buffer): string {
     const reader = readers[String.fromCharCode(bytes[0] ?? 0)] ?? readers['m']!;
     try {
       reader(bytes.subarray(1));
+      return 'accepted';
     } catch (error) {
-      if (error instanceof MillraceError && Object.hasOwn(metalinkErrors, error.code)) return;
+      if (error instanceof MillraceError && Object.hasOwn(metalinkErrors, error.code)) return error.code;
       throw error;
     }
   },

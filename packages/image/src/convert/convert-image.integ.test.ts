@@ -159,3 +159,11 @@ test('a conversion that is cancelled ends with the reason', async () => {
   setTimeout(() => abort.abort(cancelled), 5);
   await assert.rejects(running, cancelled);
 });
+
+test('a result that cannot be created is the fault of the pool', async () => {
+  await using directory = await temporaryDirectory();
+  const path = join(directory.path, 'image');
+  await writeFile(path, fixedVhd());
+  const output = join(directory.path, 'missing', 'output');
+  await assert.rejects(convert(directory, { path, from: 'vhd', output }), faultOf('POOL_UNAVAILABLE'));
+});

@@ -1,10 +1,11 @@
 import { open } from 'node:fs/promises';
-import { isAbsolute } from 'node:path';
+import { dirname, isAbsolute } from 'node:path';
 import type { Readable } from 'node:stream';
 import { describeError, spawnProgram } from '@millrace/core';
 import { type ConfinedCommand, type Confinement, findConfinement } from '../confine/confinement.ts';
 import { findProgram } from '../confine/find-program.ts';
 import { FetchFault } from '../errors.ts';
+import { storageFault } from '../sink/storage-faults.ts';
 import type { ForeignFormat } from '../types.ts';
 import { judgeConversion } from './judge-conversion.ts';
 
@@ -42,7 +43,11 @@ export async function convertImage(conversion: Conversion): Promise<ConfinedComm
   signal.throwIfAborted();
   const command = await confinedCommand(conversion);
   // it is reached through a mount of the file itself, which must therefore be there
-  await (await open(output, 'a', 0o600)).close();
+  try {
+    await (await open(output, 'a', 0o600)).close();
+  } catch (error) {
+    throw await storageFault(error, dirname(output), 0);
+  }
   const child = spawnProgram(command.file, command.argv, {
     signal,
     wholeGroup: true,

@@ -21,11 +21,16 @@ async function decode(decoder: Decoder, input: AsyncIterable<Buffer>, partial = 
 }
 
 const justBzip2 = unpackProgramsFor('bzip2', true).slice(0, 1);
+/** Its program cannot unpack the beginning of a file before it has seen more of it. */
+const throughZstd: Decoder = (input, options) =>
+  options.partial
+    ? decoders.zstd(input, options)
+    : decodeThroughProgram('zstd', unpackProgramsFor('zstd', false), input, options);
 const ways: readonly (readonly [string, 'gzip' | 'zstd' | 'xz' | 'bzip2', Decoder])[] = [
   ['gzip', 'gzip', decoders.gzip],
   ['gzip without a program', 'gzip', (input, options) => decodeFrames('gzip', input, options)],
   ['zstd', 'zstd', decoders.zstd],
-  ['zstd without a program', 'zstd', (input, options) => decodeFrames('zstd', input, options)],
+  ['zstd through a program', 'zstd', throughZstd],
   ['xz', 'xz', decoders.xz],
   ['bzip2', 'bzip2', decoders.bzip2],
   [

@@ -14,8 +14,9 @@ export type { Decoder } from './stage.ts';
 
 export const decoders: Readonly<Record<Compression, Decoder>> = {
   none: (input) => input,
-  gzip: (input, options) => decodeAsFastAsPossible('gzip', input, options),
-  zstd: (input, options) => decodeAsFastAsPossible('zstd', input, options),
+  gzip: decodeGzip,
+  // as a stage between others node:zlib is as fast as the program zstd, which pays where nothing is copied
+  zstd: (input, options) => decodeFrames('zstd', input, options),
   xz: (input, options) => decodeThroughInstalled('xz', input, options),
   bzip2: (input, options) => decodeThroughInstalled('bzip2', input, options),
   zip: unpackZip,
@@ -31,21 +32,20 @@ function decodeThroughInstalled(
   return decodeThroughProgram(compression, programs, input, options);
 }
 
-/** Through a program where there is one: twice as fast, and on another core. A few first bytes are not worth its start. */
-async function* decodeAsFastAsPossible(
-  compression: 'gzip' | 'zstd',
-  input: AsyncIterable<Buffer>,
-  options: DecodeOptions,
-): AsyncGenerator<Buffer> {
+/**
+ * Through igzip where it is installed: as a stage it takes about as long as node:zlib, and this process a third of the
+ * processor time (0.4 s instead of 1.25 s for 600 MB of an operating system). A few first bytes are not worth its start.
+ */
+async function* decodeGzip(input: AsyncIterable<Buffer>, options: DecodeOptions): AsyncGenerator<Buffer> {
   if (!options.partial) {
     try {
-      return yield* decodeThroughInstalled(compression, input, options);
+      return yield* decodeThroughInstalled('gzip', input, options);
     } catch (error) {
       // nothing has been read in this case
       if (!(error instanceof FetchFault && error.code === 'DECODER_MISSING')) throw error;
     }
   }
-  yield* decodeFrames(compression, input, options);
+  yield* decodeFrames('gzip', input, options);
 }
 
 /**

@@ -140,6 +140,7 @@ function feed(input: AsyncIterable<Buffer>, stdin: Writable, check: EndCheck, pa
   };
   stdin.on('error', unwanted);
   const run = async () => {
+    // a chunk is written before the next is asked for: whoever gives them may use the memory again
     for (let result = await chunks.next(); !result.done; result = await chunks.next()) {
       if (!partial) check.update(result.value);
       if (wanted) await writeTo(stdin, result.value).catch(unwanted);

@@ -48,9 +48,12 @@ export async function openSlabOutlet(
     const stdout = await orAborted(accepted, signal);
     const abort = () => socket.destroy(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
+    const settled = drained.finally(() => signal.removeEventListener('abort', abort));
+    // whoever fails before the end does not wait for it any more
+    settled.catch(() => {});
     return {
       stdout,
-      drained: drained.finally(() => signal.removeEventListener('abort', abort)),
+      drained: settled,
       close() {
         stdout.destroy();
         socket.destroy();

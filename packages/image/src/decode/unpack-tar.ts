@@ -146,14 +146,8 @@ async function expectEnd(reader: ByteReader): Promise<void> {
   }
 }
 
-const zeros = Buffer.alloc(64 * 1024);
-
 function isZero(bytes: Buffer): boolean {
-  for (let at = 0; at < bytes.length; at += zeros.length) {
-    const part = bytes.subarray(at, at + zeros.length);
-    if (!part.equals(zeros.subarray(0, part.length))) return false;
-  }
-  return true;
+  return bytes.every((byte) => byte === 0);
 }
 
 function textBeforeNul(bytes: Buffer): string {

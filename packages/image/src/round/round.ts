@@ -190,6 +190,7 @@ async function fill(deps: RoundDeps, filling: Filling): Promise<FetchedImage> {
       ...(pieces ? [] : [{ algorithm: plan.expectedDigest?.algorithm ?? 'SHA-256' } as const]),
       ...(signature ? [signature] : []),
     ],
+    head: beginning.head,
     feed: unpacking?.feed,
     signal,
   });
@@ -233,7 +234,7 @@ async function moveBytes(
   finishing.catch(() => {});
   const unpackingFailed = unpacking ? [unpacking.failed] : [];
   try {
-    await Promise.race([Promise.all([fetching, orNever(finishing)]), ...unpackingFailed]);
+    await Promise.race([fetching, failureOf(finishing), ...unpackingFailed]);
     journal.enterPhase('verifying');
     const digests = [...(await finishing)];
     const signed = signature ? digests.pop() : undefined;
@@ -251,9 +252,9 @@ async function moveBytes(
   }
 }
 
-/** Rejects when the promise does, and does not wait for it otherwise. */
-function orNever(promise: Promise<unknown>): Promise<void> {
-  return Promise.race([promise.then(() => {}), Promise.resolve()]);
+/** Rejects when the promise does, and never resolves. */
+function failureOf(promise: Promise<unknown>): Promise<never> {
+  return promise.then(() => new Promise<never>(() => {}));
 }
 
 function digestEngineFor(

@@ -158,8 +158,8 @@ async function runSource(options: SourcesOptions, spot: Spot, first: Beginning |
       return;
     } catch (error) {
       if (signal.aborted) {
-        if (deps.options.signal.aborted)
-          trying.record.fail({ code: 'CANCELLED', message: 'cancelled' }, 'stop');
+        // what it has delivered is judged with the round; a try that has not begun is none
+        if (!options.contributors.has(trying.spot.rank)) trying.record.forget();
         return;
       }
       if (!(error instanceof FetchFault)) throw error;

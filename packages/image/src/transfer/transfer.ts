@@ -32,6 +32,8 @@ export interface TransferOptions {
   readonly pieces: PieceCheck | undefined;
   /** What the whole is hashed with: nothing where the pieces say enough. */
   readonly hashes: readonly WholeHash[];
+  /** The bytes that the image was judged by: what arrives has to begin with them. */
+  readonly head: Buffer;
   /** Takes the bytes in their order, beside the digest; resolves when it has no more use for the slab's bytes. */
   readonly feed: ((bytes: Buffer) => Promise<void>) | undefined;
   readonly signal: AbortSignal;
@@ -127,6 +129,11 @@ export function makeTransfer(options: TransferOptions): Transfer {
       segments.giveBack(assignment, true);
       changed.tell();
       throw new FetchFault('PIECE_MISMATCH', `the bytes from ${segment * segmentBytes} on`);
+    }
+    if (segment === 0 && !beginsWith(slab.bytes.subarray(0, length), options.head)) {
+      segments.giveBack(assignment, true);
+      fail(new FetchFault('SOURCES_DIFFER', ''));
+      return;
     }
     if (!segments.arrived(assignment)) {
       slab.release();
@@ -269,4 +276,9 @@ export function makeTransfer(options: TransferOptions): Transfer {
       segments.clear();
     },
   };
+}
+
+function beginsWith(bytes: Buffer, head: Buffer): boolean {
+  const length = Math.min(bytes.length, head.length);
+  return bytes.subarray(0, length).equals(head.subarray(0, length));
 }
