@@ -106,6 +106,8 @@ export async function startBadWebServer(options: BadWebServerOptions = {}): Prom
 interface Connection {
   readonly number: number;
   readonly throttle: Throttle;
+  /** Requests that were received and not answered to the end. */
+  open: number;
 }
 
 interface ServerState {
@@ -139,7 +141,11 @@ function newState(options: BadWebServerOptions): ServerState {
       const known = connections.get(socket);
       if (known) return known;
       opened += 1;
-      const connection = { number: opened, throttle: makeThrottle(options.bytesPerSecondPerConnection) };
+      const connection = {
+        number: opened,
+        throttle: makeThrottle(options.bytesPerSecondPerConnection),
+        open: 0,
+      };
       connections.set(socket, connection);
       return connection;
     },
@@ -161,6 +167,10 @@ async function answer(state: ServerState, request: IncomingMessage, response: Se
   state.records.push(record);
   const visit = (state.visits.get(path) ?? 0) + 1;
   state.visits.set(path, visit);
+  connection.open += 1;
+  response.once('close', () => {
+    connection.open -= 1;
+  });
   if (!(await turnOf(request, response))) return;
   const active = countActive(state, path, request, response);
   const onStatus = (status: number, from = 0) => {
@@ -174,8 +184,18 @@ async function answer(state: ServerState, request: IncomingMessage, response: Se
     answerStatus({ response, onStatus }, 503, { 'retry-after': '1' });
     return;
   }
+  const askedAhead = () => connection.open > 1;
   const throttles = [state.throttle, connection.throttle];
-  await misbehave(state, { request, response, throttles, visit, active: active.ofPath, onStatus, onBytes });
+  await misbehave(state, {
+    request,
+    response,
+    throttles,
+    visit,
+    active: active.ofPath,
+    askedAhead,
+    onStatus,
+    onBytes,
+  });
 }
 
 type Exchange = Omit<FaultCall, 'file' | 'url' | 'name' | 'number'>;
