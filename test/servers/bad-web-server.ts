@@ -66,7 +66,11 @@ export async function startBadWebServer(options: BadWebServerOptions = {}): Prom
   const server = options.tls ? createHttpsServer(options.tls, listener) : createHttpServer(listener);
   // clients that refuse a certificate, or speak TLS to a plain server, are expected here
   server.on('tlsClientError', () => {});
-  server.on('clientError', (_error, socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  server.on('clientError', (_error, socket) => {
+    // in the middle of an answer it would be taken for a part of it
+    if (state.answering.has(socket)) socket.destroy();
+    else socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
+  });
   await listen(server, options.port ?? 0, options.host ?? '127.0.0.1');
   const { port } = server.address() as AddressInfo;
   const origin = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`;
@@ -102,6 +106,8 @@ export async function startBadWebServer(options: BadWebServerOptions = {}): Prom
 interface Connection {
   readonly number: number;
   readonly throttle: Throttle;
+  /** Requests that were received and not answered to the end. */
+  open: number;
 }
 
 interface ServerState {
@@ -112,6 +118,8 @@ interface ServerState {
   /** Requests being answered, by path and query. */
   readonly active: Map<string, number>;
   readonly throttle: Throttle;
+  /** Connections with an answer under way. */
+  readonly answering: WeakSet<object>;
   connectionOf(socket: Socket): Connection;
   mostActive: number;
 }
@@ -128,11 +136,16 @@ function newState(options: BadWebServerOptions): ServerState {
     visits: new Map(),
     active: new Map(),
     throttle: makeThrottle(options.bytesPerSecond),
+    answering: new WeakSet(),
     connectionOf(socket) {
       const known = connections.get(socket);
       if (known) return known;
       opened += 1;
-      const connection = { number: opened, throttle: makeThrottle(options.bytesPerSecondPerConnection) };
+      const connection = {
+        number: opened,
+        throttle: makeThrottle(options.bytesPerSecondPerConnection),
+        open: 0,
+      };
       connections.set(socket, connection);
       return connection;
     },
@@ -154,6 +167,10 @@ async function answer(state: ServerState, request: IncomingMessage, response: Se
   state.records.push(record);
   const visit = (state.visits.get(path) ?? 0) + 1;
   state.visits.set(path, visit);
+  connection.open += 1;
+  response.once('close', () => {
+    connection.open -= 1;
+  });
   if (!(await turnOf(request, response))) return;
   const active = countActive(state, path, request, response);
   const onStatus = (status: number, from = 0) => {
@@ -167,8 +184,18 @@ async function answer(state: ServerState, request: IncomingMessage, response: Se
     answerStatus({ response, onStatus }, 503, { 'retry-after': '1' });
     return;
   }
+  const askedAhead = () => connection.open > 1;
   const throttles = [state.throttle, connection.throttle];
-  await misbehave(state, { request, response, throttles, visit, active: active.ofPath, onStatus, onBytes });
+  await misbehave(state, {
+    request,
+    response,
+    throttles,
+    visit,
+    active: active.ofPath,
+    askedAhead,
+    onStatus,
+    onBytes,
+  });
 }
 
 type Exchange = Omit<FaultCall, 'file' | 'url' | 'name' | 'number'>;
@@ -220,6 +247,7 @@ function countActive(
   const { active } = state;
   const ofPath = (active.get(path) ?? 0) + 1;
   active.set(path, ofPath);
+  state.answering.add(socket);
   const all = [...active.values()].reduce((sum, count) => sum + count, 0);
   state.mostActive = Math.max(state.mostActive, all);
   let over = false;
@@ -228,6 +256,7 @@ function countActive(
     over = true;
     socket.off('close', done);
     active.set(path, (active.get(path) ?? 1) - 1);
+    state.answering.delete(socket);
   };
   response.once('close', done);
   socket.once('close', done);

@@ -133,7 +133,7 @@ async function writeHead(
   const text = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}Connection: close\r\n\r\n`;
   for await (const piece of rawHead(text)) {
     if (socket.destroyed) break;
-    if (!socket.write(piece, 'latin1')) await drained(socket);
+    await written(socket, Buffer.from(piece, 'latin1'));
   }
   return socket;
 }
@@ -178,26 +178,31 @@ interface Sending {
   readonly throttles: readonly Throttle[];
 }
 
+/**
+ * Less than a stream of node holds without asking to wait: while it asks for that, node reads no further requests, and
+ * takes those that TLS has decrypted already for errors.
+ */
+const mostAtOnceBytes = 32 * 1024;
+
 /** False when the client has gone. */
 async function send({ answer, out, throttles }: Sending, chunk: Buffer): Promise<boolean> {
-  const step = Math.min(chunk.length, ...throttles.map((throttle) => throttle.stepBytes()));
+  const step = Math.min(mostAtOnceBytes, ...throttles.map((throttle) => throttle.stepBytes()));
   for (let at = 0; at < chunk.length; at += step) {
     const bytes = chunk.subarray(at, at + step);
     for (const throttle of throttles) await throttle.take(bytes.length);
     if (out.destroyed) return false;
     answer.onBytes(bytes.length);
-    if (!out.write(bytes)) await drained(out);
+    await written(out, bytes);
   }
   return !out.destroyed;
 }
 
-async function drained(out: ServerResponse | Socket): Promise<void> {
-  if (out.destroyed) return;
+/** Waits until the kernel has the bytes: what a stream merely holds does not count as sent. */
+async function written(out: ServerResponse | Socket, bytes: Buffer): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  out.once('drain', resolve);
   out.once('close', resolve);
+  out.write(bytes, () => resolve());
   await promise;
-  out.off('drain', resolve);
   out.off('close', resolve);
 }
 

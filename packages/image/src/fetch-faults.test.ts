@@ -218,6 +218,18 @@ describe('a source that does not have the image is refused, with the reason', to
   }
 });
 
+test(
+  'a server that breaks when it is asked ahead is asked for one part after the other',
+  patience,
+  async () => {
+    for (const known of ['digest', 'nothing'] as const) {
+      const outcome = await fetchFromFaults({ sources: ['cuts-pipelined'], known });
+      assertFetched(outcome);
+      assert.ok(outcome.attempts.length <= 3, described(outcome));
+    }
+  },
+);
+
 test('a source that is corrupt once is right the second time', patience, async () => {
   const outcome = await fetchFromFaults({ sources: ['corrupt-once?times=1'] });
   assertFetched(outcome);

@@ -54,6 +54,9 @@ export const connectionFaults: FaultTable = {
   /** One answer per connection, and does not say so. */
   'drops-keep-alive': tweaked({ afterEnd: 'drop' }),
   /** By `?rate=`, or this. */
+  /** Breaks off what it sends when it is asked for more meanwhile, as servers do that do not expect pipelining. */
+  'cuts-pipelined': (call) =>
+    call.askedAhead() ? sendFile(call, { cutAfter: 65_536, afterCut: 'close' }) : sendFile(call),
   slow: tweaked((call) => (call.url.searchParams.has('rate') ? {} : { bytesPerSecond: 100_000 })),
   /** Just enough to look alive. */
   trickle: tweaked({ bytesPerSecond: 200 }),

@@ -9,6 +9,8 @@ export interface FaultCall extends Answer {
   readonly visit: number;
   /** Requests of this path and query that are being answered, this one included. */
   readonly active: number;
+  /** Whether the client has asked for more on this connection before it has got this. */
+  readonly askedAhead: () => boolean;
 }
 
 export type Fault = (call: FaultCall) => Promise<void> | void;
