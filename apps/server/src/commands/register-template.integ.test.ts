@@ -351,8 +351,8 @@ for (const asked of [
     assert.equal(row?.['checksum'], sha256);
     assert.equal((row?.['details'] as Record<string, string>)['checksumtrust'], 'https with images.example');
     const [find, probe] = api.agents.calls;
-    assert.equal((find?.params as { checksumUrl: string }).checksumUrl, 'https://images.example/SHA256SUMS');
-    assert.equal((probe?.params as { source: { checksum: string } }).source.checksum, checksum);
+    assert.equal((find!.params as { checksumUrl: string }).checksumUrl, 'https://images.example/SHA256SUMS');
+    assert.equal((probe!.params as { source: { checksum: string } }).source.checksum, checksum);
   });
 }
 
@@ -385,7 +385,7 @@ test('a foreign format, a file of a metalink and an object of S3 reach the host;
   });
   assert.equal(answer.status, 200, answer.text);
   assert.doesNotMatch(answer.text, /AKIDENTIFIER|very.secret/);
-  const source = (api.agents.calls[0]?.params as { source: Record<string, unknown> }).source;
+  const source = (api.agents.calls[0]!.params as { source: Record<string, unknown> }).source;
   assert.equal(source['format'], 'vmdk');
   assert.equal(source['wantedFile'], 'appliance.ova');
   assert.deepEqual(source['s3'], {
