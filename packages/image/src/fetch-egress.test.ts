@@ -32,9 +32,10 @@ test('credentials and headers stay with their origin, across redirects and mirro
   assert.ok(
     (await fetchOnce(requestFor(serveMetalink(server, [other.url('ok', 'image')]), { headers }))).fetched,
   );
-  assert.equal(other.requests().length, 2);
+  // each image in two parts
+  assert.equal(other.requests().length, 4);
   assert.ok(!JSON.stringify(other.requests()).includes('secret'));
-  assert.equal(server.requests().filter((request) => request.headers['x-api-key'] === 'secret').length, 2);
+  assert.ok(server.requests().every((request) => request.headers['x-api-key'] === 'secret'));
 });
 
 test('a request header the server wants is sent, along redirects within the origin too', async () => {

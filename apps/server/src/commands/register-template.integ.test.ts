@@ -349,7 +349,7 @@ for (const asked of [
     assert.equal(answer.status, 200, answer.text);
     const [row] = rows(answer);
     assert.equal(row?.['checksum'], sha256);
-    assert.equal((row?.['details'] as Record<string, string>)['checksumtrust'], 'https with images.example');
+    assert.equal((row!['details'] as Record<string, string>)['checksumtrust'], 'https with images.example');
     const [find, probe] = api.agents.calls;
     assert.equal((find!.params as { checksumUrl: string }).checksumUrl, 'https://images.example/SHA256SUMS');
     assert.equal((probe!.params as { source: { checksum: string } }).source.checksum, checksum);

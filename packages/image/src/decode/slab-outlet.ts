@@ -44,10 +44,15 @@ export async function openSlabOutlet(
       server.once('error', reject);
       server.listen(path, resolve);
     });
-    const { socket, drained } = readIntoSlabs(path, writer, { first: await writer.slab(), tailBytes });
-    const stdout = await orAborted(accepted, signal);
+    const reading = readIntoSlabs(path, writer, { first: await writer.slab(), tailBytes });
+    const { socket, drained } = reading;
+    const stdout = await orAborted(accepted, signal).catch((error: unknown) => {
+      socket.destroy();
+      throw error;
+    });
     const abort = () => socket.destroy(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
     const settled = drained.finally(() => signal.removeEventListener('abort', abort));
     // whoever fails before the end does not wait for it any more
     settled.catch(() => {});

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { type Digest, describeError, formatChecksum } from '@millrace/core';
+import { type Digest, describeError, formatChecksum, orAborted } from '@millrace/core';
 import { FetchFailure, FetchFault } from '../errors.ts';
 import type { ClusterMap } from '../map/cluster-map.ts';
 import { makeMappedStore } from '../map/mapped-store.ts';
@@ -86,7 +86,10 @@ async function blame(
   if (!first) throw fault;
   const { digestState } = facts;
   for (const { record } of others) {
-    if (record.state === 'running') record.fail(fault, 'next-checksum-attempt');
+    if (record.state !== 'running') continue;
+    // whoever the image was judged by is asked to answer for it, not those that sent something else
+    if (fault.code === 'SOURCES_DIFFER') record.forget();
+    else record.fail(fault, 'next-checksum-attempt');
   }
   const failed = { ...first, fault, digestState, resumes: false, bytes: first.record.bytes };
   const decision = recordFailure(deps, failed);
@@ -112,18 +115,11 @@ async function fillAndCommit(
     ...(plain && totalBytes !== undefined ? { sizeBytes: totalBytes } : {}),
     ...(identity === undefined ? {} : { resume: { identity, segmentBytes: layout.segmentBytes } }),
   });
-  const spool = plain ? undefined : await openSpool(deps, beginning, layout);
+  let spool: Spool | undefined;
   try {
-    const fetched = await fill(deps, {
-      facts,
-      beginning,
-      contributors,
-      layout,
-      image,
-      map,
-      spool,
-      signature,
-    });
+    spool = plain ? undefined : await openSpool(deps, beginning, layout);
+    const filling = { facts, beginning, contributors, layout, image, map, spool, signature };
+    const fetched = await fill(deps, filling);
     await spool?.end(false);
     return fetched;
   } catch (error) {
@@ -236,7 +232,7 @@ async function moveBytes(
   try {
     await Promise.race([fetching, failureOf(finishing), ...unpackingFailed]);
     journal.enterPhase('verifying');
-    const digests = [...(await finishing)];
+    const digests = [...(await orAborted(Promise.race([finishing, ...unpackingFailed]), signal))];
     const signed = signature ? digests.pop() : undefined;
     const computed = digests[0];
     checkDigest(computed, plan.expectedDigest);

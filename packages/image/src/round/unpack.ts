@@ -68,6 +68,8 @@ export function startUnpacking(
     async stop() {
       local.abort(new Error('unpacking was stopped'));
       feeder.end();
+      // a decoder that never began has not closed it
+      feeder.close();
       await running.catch(() => {});
       await writer.stop();
       pool[Symbol.dispose]();

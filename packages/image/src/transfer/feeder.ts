@@ -3,6 +3,8 @@ export interface Feeder {
   readonly chunks: AsyncGenerator<Buffer, void, undefined>;
   feed(bytes: Buffer): Promise<void>;
   end(): void;
+  /** Nobody reads any more: what is offered, now or later, has been taken. */
+  close(): void;
 }
 
 interface Offer {
@@ -14,6 +16,11 @@ export function makeFeeder(): Feeder {
   let offered = Promise.withResolvers<Offer | undefined>();
   let inHand: Offer | undefined;
   let closed = false;
+  const close = () => {
+    closed = true;
+    inHand?.taken();
+    offered.promise.then((offer) => offer?.taken());
+  };
   async function* read(): AsyncGenerator<Buffer, void, undefined> {
     try {
       while (true) {
@@ -24,10 +31,7 @@ export function makeFeeder(): Feeder {
         inHand.taken();
       }
     } finally {
-      closed = true;
-      // whoever has stopped reading has no use for what is offered either
-      inHand?.taken();
-      offered.promise.then((offer) => offer?.taken());
+      close();
     }
   }
   return {
@@ -39,5 +43,6 @@ export function makeFeeder(): Feeder {
       return promise;
     },
     end: () => offered.resolve(undefined),
+    close,
   };
 }

@@ -1,5 +1,5 @@
 import { sleep } from '@millrace/core';
-import { FetchFault } from '../errors.ts';
+import { type FetchErrorCode, FetchFault } from '../errors.ts';
 import type { OpenedSource } from '../source/http-source.ts';
 import { ConnectionEnded, OpenAnew, type RangeConnection } from '../source/range-connection.ts';
 import type { Hop } from '../source/redirect.ts';
@@ -315,6 +315,9 @@ function makeLink({ client, state, totalBytes, requiredValidator, hold }: LaneOp
 
 class Overtaken extends Error {}
 
+/** What servers do that cannot cope with a request behind another one, too. */
+const maybeAskedTooMuch = new Set<FetchErrorCode>(['HTTP_BUSY', 'TRANSFER_CUT', 'CONNECTION_RESET']);
+
 async function fetchSegment(
   options: LaneOptions,
   link: Link,
@@ -350,7 +353,8 @@ async function fetchSegment(
     if (error instanceof Overtaken) return;
     transfer.segments.giveBack(assignment);
     transfer.changed.tell();
-    if (error instanceof FetchFault && error.code === 'HTTP_BUSY') options.manners.answersAhead = false;
+    if (error instanceof FetchFault && maybeAskedTooMuch.has(error.code))
+      options.manners.answersAhead = false;
     throw error;
   }
   lane.deliveries.begin(assignment);
@@ -367,6 +371,7 @@ async function readPart(
   const length = segments.lengthOf(assignment.segment);
   const from = assignment.filled;
   if (from === length) return;
+  signal.throwIfAborted();
   const connection = link.current();
   const overtaken = Promise.withResolvers<never>();
   overtaken.promise.catch(() => {});

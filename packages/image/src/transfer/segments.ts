@@ -48,6 +48,8 @@ export interface Assignment {
   readonly startedAt: number;
   /** Bytes that were there when it was assigned: a try that broke off had left them. */
   readonly already: number;
+  /** True when those came from another source: if all together are wrong, nobody knows whose fault it is. */
+  readonly mixed: boolean;
   /** Bytes at the beginning of the segment that are in the slab. */
   filled: number;
   slab: Slab | undefined;
@@ -73,7 +75,7 @@ export function makeSegments(options: {
   let lowest = 0;
   let doneBytes = 0;
   const assigned = new Map<number, Assignment[]>();
-  const parts = new Map<number, { readonly slab: Slab; readonly filled: number }>();
+  const parts = new Map<number, { readonly slab: Slab; readonly filled: number; readonly source: number }>();
   const dirty = new Set<number>();
 
   const count = () => (sizeBytes === undefined ? undefined : countOf(sizeBytes, segmentBytes));
@@ -103,6 +105,7 @@ export function makeSegments(options: {
       source: taker.source,
       startedAt: taker.now,
       already: part?.filled ?? 0,
+      mixed: part !== undefined && part.source !== taker.source,
       filled: part?.filled ?? 0,
       slab: part?.slab,
       onOvertaken: () => {},
@@ -181,7 +184,8 @@ export function makeSegments(options: {
       }
       assignment.slab = undefined;
       if (!slab) return;
-      if (wanted && !wrong && filled > 0) parts.set(segment, { slab, filled });
+      if (wanted && !wrong && filled > 0)
+        parts.set(segment, { slab, filled, source: assignment.mixed ? -1 : assignment.source });
       else slab.release();
     },
     stored(segment) {

@@ -1,5 +1,6 @@
 import { FetchFault } from '../errors.ts';
 import type { Slab } from '../memory/slab-pool.ts';
+import type { Assignment } from './segments.ts';
 import type { Transfer } from './transfer.ts';
 
 export interface StreamOptions {
@@ -24,9 +25,13 @@ export async function runStream(options: StreamOptions): Promise<void> {
   let filled = 0;
   let received = 0;
   const deliver = async () => {
-    const next = { source, rate: undefined, now: performance.now() };
-    const assignment = transfer.take(next);
-    if (!assignment || !slab) throw new Error('a stream has nobody beside it');
+    let assignment: Assignment | undefined;
+    while (!assignment) {
+      assignment = transfer.take({ source, rate: undefined, now: performance.now() });
+      // so many wait for whoever unpacks them that there is no room for more
+      if (!assignment) await transfer.changed.next(signal);
+    }
+    if (!slab) throw new Error('there is nothing to deliver');
     assignment.slab = slab;
     assignment.filled = filled;
     slab = undefined;

@@ -128,6 +128,8 @@ export function makeTransfer(options: TransferOptions): Transfer {
     if (pieces && !(await pieces.holds(segment, slab, length))) {
       segments.giveBack(assignment, true);
       changed.tell();
+      // what two sources have made of it is fetched anew, and whole
+      if (assignment.mixed) return;
       throw new FetchFault('PIECE_MISMATCH', `the bytes from ${segment * segmentBytes} on`);
     }
     if (segment === 0 && !beginsWith(slab.bytes.subarray(0, length), options.head)) {
