@@ -2,6 +2,7 @@ import { constants, type FileHandle, lstat, open, rename } from 'node:fs/promise
 import { basename, dirname, join, resolve } from 'node:path';
 import { FetchFault } from '../errors.ts';
 import type { ExpectedImage, ImageSink, OpenImage } from '../types.ts';
+import { tryLock } from './file-lock.ts';
 import { type ImageFile, openImageFile } from './image-file.ts';
 import { partialPath, segmentLogPath } from './partial-name.ts';
 import { readSegmentLog, removeIfThere, type SegmentLog, startSegmentLog } from './segment-log.ts';
@@ -42,7 +43,7 @@ export function directorySink(options: DirectorySinkOptions): ImageSink {
     async open(signal, expected) {
       signal.throwIfAborted();
       try {
-        return await openPartial(options, expected ?? {});
+        return await openPartial(options, expected ?? {}, signal);
       } catch (error) {
         throw await storageFault(error, directory, 0);
       }
@@ -51,35 +52,61 @@ export function directorySink(options: DirectorySinkOptions): ImageSink {
   };
 }
 
-async function openPartial(options: DirectorySinkOptions, expected: ExpectedImage): Promise<OpenImage> {
+async function openPartial(
+  options: DirectorySinkOptions,
+  expected: ExpectedImage,
+  signal: AbortSignal,
+): Promise<OpenImage> {
   const { directory, fileName, ledger, reserve } = options;
   const path = partialPath(directory, fileName);
   const logPath = segmentLogPath(directory, fileName);
-  const kept = expected.resume ? await keptSegments(path, logPath, expected) : [];
-  if (kept.length === 0) {
-    await removeIfThere(logPath);
-    await removeIfThere(path);
-  }
-  const segmentBytes = expected.resume?.segmentBytes ?? 0;
-  const neededBytes = Math.max(
-    0,
-    (expected.neededBytes ?? expected.sizeBytes ?? 0) - kept.length * segmentBytes,
-  );
+  const { resume } = expected;
+  const left = resume ? await openLeft(path, logPath, expected, signal) : undefined;
+  const kept = left?.kept ?? [];
+  const segmentBytes = resume?.segmentBytes ?? 0;
+  const wanted = expected.neededBytes ?? expected.sizeBytes ?? 0;
+  const neededBytes = Math.max(0, wanted - kept.length * segmentBytes);
   const promisedBytes = ledger?.outstanding(directory) ?? 0;
-  await requireSpace({ directory, reserve, neededBytes, writtenBytes: 0, promisedBytes });
-  const reservation = ledger?.reserve(directory, neededBytes);
+  let reservation: SpaceReservation | undefined;
+  let file = left?.file;
   try {
-    // nobody else reads bytes that nobody has verified: the wider mode comes with the commit
-    const flags = kept.length === 0 ? constants.O_CREAT | constants.O_EXCL : 0;
-    const file = await openImageFile(path, flags, 0o600);
-    const log = expected.resume ? await startSegmentLog(logPath, expected.resume, kept) : undefined;
+    await requireSpace({ directory, reserve, neededBytes, writtenBytes: 0, promisedBytes });
+    reservation = ledger?.reserve(directory, neededBytes);
+    if (!file) {
+      await removeIfThere(logPath);
+      await removeIfThere(path);
+      // nobody else reads bytes that nobody has verified: the wider mode comes with the commit
+      file = await openImageFile(path, constants.O_CREAT | constants.O_EXCL, 0o600);
+      if (resume) await tryLock(file.handle, signal);
+    }
+    const log = resume ? await startSegmentLog(logPath, resume, kept) : undefined;
     const keptEnd = kept.length === 0 ? 0 : (Math.max(...kept) + 1) * segmentBytes;
     const sizeBytes = Math.min(keptEnd, expected.sizeBytes ?? keptEnd);
     return openImage({ options, path, file, log, kept, segmentBytes, sizeBytes, reservation });
   } catch (error) {
     reservation?.[Symbol.dispose]();
+    await file?.close();
     throw error;
   }
+}
+
+/**
+ * What an interrupted writing left, when it can be gone on with. One that is still being written belongs to its writer,
+ * however long that one has been given up: two that write into one file would publish each other's bytes.
+ */
+async function openLeft(
+  path: string,
+  logPath: string,
+  expected: ExpectedImage,
+  signal: AbortSignal,
+): Promise<{ readonly file: ImageFile; readonly kept: readonly number[] } | undefined> {
+  if ((await keptSegments(path, logPath, expected)).length === 0) return undefined;
+  const file = await openImageFile(path, 0, 0o600);
+  // read once more: until the lock was had, somebody may have gone on
+  const kept = (await tryLock(file.handle, signal)) ? await keptSegments(path, logPath, expected) : [];
+  if (kept.length > 0 && (await isStillNamed(file.handle, path))) return { file, kept };
+  await file.close();
+  return undefined;
 }
 
 async function keptSegments(
