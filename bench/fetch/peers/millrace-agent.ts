@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
 import { describeError, silentLogger } from '@millrace/core';
-import { directorySink, fetchImage, type ImageRequest } from '@millrace/image';
+import { directorySink, fetchImage, type ImageRequest, makeSlabMemories } from '@millrace/image';
 
 /**
  * The engine as it runs in a host's agent: one process that lives long. Each line is `URL SHA256 DIRECTORY NAME STORE`;
@@ -17,6 +17,8 @@ const limits: ImageRequest['limits'] = {
   sourceOrder: 'priority',
 };
 
+const memories = makeSlabMemories();
+
 async function fetchAsTold(line: string): Promise<void> {
   const [url, sha256, directory, fileName, store] = line.split(' ');
   if (!url || !sha256 || !directory || !fileName) throw new Error(`what is ${line}?`);
@@ -31,7 +33,12 @@ async function fetchAsTold(line: string): Promise<void> {
     egress: undefined,
   };
   const { signal } = new AbortController();
-  await fetchImage(request, directorySink({ directory, fileName }), { signal, log: silentLogger });
+  await fetchImage(request, directorySink({ directory, fileName }), {
+    signal,
+    log: silentLogger,
+    memories,
+    keepPartial: true,
+  });
 }
 
 console.log('ready');
