@@ -201,7 +201,7 @@ async function fill(deps: RoundDeps, filling: Filling): Promise<FetchedImage> {
     journal.enterPhase('committing');
     options.signal.throwIfAborted();
     await image.commit(image.sizeBytes);
-    return report(deps, filling, { transfer, stored, digest });
+    return report(deps, filling, { transfer, stored, digest, byPieces: pieces !== undefined });
   } finally {
     local.abort(new Error('the round is over'));
     await unpacking?.stop();
@@ -265,9 +265,14 @@ function digestEngineFor(
 function report(
   { journal, plan, options }: RoundDeps,
   { contributors, beginning, image }: Filling,
-  done: { readonly transfer: Transfer; readonly stored: StoredImage; readonly digest: Digest },
+  done: {
+    readonly transfer: Transfer;
+    readonly stored: StoredImage;
+    readonly digest: Digest;
+    readonly byPieces: boolean;
+  },
 ): FetchedImage {
-  const { transfer, stored, digest } = done;
+  const { transfer, stored, digest, byPieces } = done;
   for (const { record } of contributors.values()) if (record.state === 'running') record.succeed();
   journal.enterPhase('committed');
   const { keptBytes } = transfer;
@@ -280,7 +285,7 @@ function report(
     virtualSizeBytes: stored.virtualSizeBytes,
     transferredBytes: (transfer.segments.sizeBytes ?? 0) - keptBytes,
     resumedBytes: keptBytes,
-    verifiedBy: plan.expectedDigest ? (plan.piecesSuffice ? 'pieces' : 'digest') : 'nothing',
+    verifiedBy: byPieces ? 'pieces' : plan.expectedDigest ? 'digest' : 'nothing',
     digest,
     attempts: journal.attempts,
     warnings: [...journal.warnings],

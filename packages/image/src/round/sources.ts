@@ -84,6 +84,8 @@ const rateCheckMs = 2000;
 
 async function runInParts(options: SourcesOptions): Promise<void> {
   const { deps, beginning, transfer, signal } = options;
+  // nobody may leave before it is known what is missing
+  await orAborted(transfer.checked, signal);
   const { course, request } = deps;
   const stop = new AbortController();
   const ended = AbortSignal.any([signal, stop.signal]);

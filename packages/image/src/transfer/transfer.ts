@@ -50,6 +50,8 @@ export interface Transfer {
   readonly changed: Change;
   /** Bytes that an interrupted fetch had left. */
   readonly keptBytes: number;
+  /** Resolves when what an interrupted fetch had left is checked, as far as pieces tell: some of it may be missing again. */
+  readonly checked: Promise<void>;
   take(taker: Omit<Taker, 'limit'>): Assignment | undefined;
   takeExactly(segment: number, taker: Omit<Taker, 'limit'>): Assignment | undefined;
   /** @throws FetchFault `PIECE_MISMATCH`, and the segment is missing again */
@@ -251,6 +253,7 @@ export function makeTransfer(options: TransferOptions): Transfer {
     pool,
     changed,
     keptBytes,
+    checked: checking,
     take: (taker) => segments.take({ ...taker, limit: limit() }),
     takeExactly: (segment, taker) => segments.takeExactly(segment, { ...taker, limit: limit() }),
     deliver,
