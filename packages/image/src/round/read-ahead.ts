@@ -2,7 +2,7 @@ import { FetchFault } from '../errors.ts';
 import { judgeQcow2Header } from '../inspect/qcow2-header.ts';
 import { type ClusterMap, readClusterMap } from '../map/cluster-map.ts';
 import { peekBody, readWithin } from '../source/peek.ts';
-import { checkSame } from '../transfer/range-lanes.ts';
+import { checkSame } from '../transfer/same-source.ts';
 import type { Beginning } from './begin.ts';
 import type { RoundDeps } from './deps.ts';
 

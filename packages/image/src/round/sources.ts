@@ -5,13 +5,9 @@ import type { Decision } from '../failure-policy.ts';
 import type { FetchPlan } from '../plan.ts';
 import type { OpenedSource } from '../source/http-source.ts';
 import type { Hop } from '../source/redirect.ts';
-import {
-  checkSame,
-  type FirstAnswer,
-  runRangeLanes,
-  type ServerManners,
-  waitForWork,
-} from '../transfer/range-lanes.ts';
+import type { FirstAnswer, ServerManners } from '../transfer/lane.ts';
+import { runRangeLanes, waitForWork } from '../transfer/range-lanes.ts';
+import { checkSame } from '../transfer/same-source.ts';
 import type { Assignment } from '../transfer/segments.ts';
 import { runStream } from '../transfer/stream-lane.ts';
 import type { Transfer } from '../transfer/transfer.ts';
