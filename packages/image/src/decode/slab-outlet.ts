@@ -48,6 +48,8 @@ export async function openSlabOutlet(
     const { socket, drained } = reading;
     const stdout = await orAborted(accepted, signal).catch((error: unknown) => {
       socket.destroy();
+      // it comes all the same, and nobody would take it
+      accepted.then((late) => late.destroy()).catch(() => {});
       throw error;
     });
     const abort = () => socket.destroy(signal.reason);
