@@ -124,6 +124,8 @@ export function makeSegments(options: {
   const toSteal = ({ source, rate, now, limit }: Taker): number | undefined => {
     let worst: { segment: number; left: number } | undefined;
     for (const [segment, owners] of assigned) {
+      // who was overtaken may not have given it back yet
+      if (isDone(segment)) continue;
       const [owner, second] = owners;
       if (!owner || second || owner.source === source || segment >= limit) continue;
       const took = now - owner.startedAt;
