@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { partFlags } from '../../apps/standalone/src/compile-cache.ts';
 import type { Artefact } from './image/artefacts.ts';
 import type { StandCommand } from './measure/stand.ts';
 import type { LimitedMirror } from './serve/limited-mirror.ts';
@@ -62,7 +63,9 @@ const targetIn = (kit: Kit) => join(kit.pool, imageName);
 export function millraceAgent(kit: Kit, task: Task, name = 'Millrace, agent'): Contestant {
   const lineOf = ({ url, artefact, store, isMetalink }: Task) =>
     [url, isMetalink ? '-' : artefact.sha256, kit.pool, imageName, store].join(' ');
-  const command = { file: kit.node, argv: [join(peers, 'millrace-agent.ts')], directory: kit.work };
+  // as an agent is started where Millrace runs
+  const argv = [...partFlags, join(peers, 'millrace-agent.ts')];
+  const command = { file: kit.node, argv, directory: kit.work };
   const line = lineOf(task);
   const warmUpLine = lineOf(kit.warmUp);
   return { name, kind: 'millrace', verifies: true, programs: [], command, line, warmUpLine };

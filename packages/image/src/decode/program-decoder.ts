@@ -1,10 +1,10 @@
-import type { Socket } from 'node:net';
-import { Readable, type Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { describeError, orAborted, spawnProgram } from '@millrace/core';
 import { findConfinement } from '../confine/confinement.ts';
 import { FetchFault } from '../errors.ts';
 import type { ImageWriter } from '../transfer/image-writer.ts';
 import { type EndCheck, endCheckFor, type ProgramCompression } from './end-check.ts';
+import { openProgramInlet, type ProgramInlet } from './program-inlet.ts';
 import { judgeExit, type ProgramExit, type UnpackProgram, unpackCommand } from './programs.ts';
 import { openSlabOutlet } from './slab-outlet.ts';
 import type { DecodeOptions } from './stage.ts';
@@ -21,13 +21,16 @@ export async function* decodeThroughProgram(
   options: DecodeOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
   const stop = new AbortController();
-  const child = await start(programs, options, AbortSignal.any([options.signal, stop.signal]));
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const child = await start(programs, options, { signal, streams: ['pipe', 'pipe'] });
+  // made here, so they are there
+  const [stdin, stdout] = [child.stdin!, child.stdout!];
   const check = endCheckFor(compression);
-  const feeding = feed(input, child.stdin, check, options.partial ?? false);
+  const feeding = feed(input, stdin, check, options.partial ?? false);
   const complaints = readComplaints(child.stderr);
   const held = holdBack(options.partial ? 0 : check.markBytes);
   try {
-    for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield* held.pass(chunk);
+    for await (const chunk of stdout as AsyncIterable<Buffer>) yield* held.pass(chunk);
     const exit = await child.exit;
     options.signal.throwIfAborted();
     feeding.throwIfFailed();
@@ -46,8 +49,9 @@ export async function* decodeThroughProgram(
 }
 
 interface RunningProgram {
-  readonly stdin: Writable;
-  readonly stdout: Readable;
+  /** Where they were asked for. */
+  readonly stdin: Writable | null;
+  readonly stdout: Readable | null;
   readonly stderr: Readable;
   readonly exit: Promise<ProgramExit>;
 }
@@ -66,11 +70,16 @@ export async function unpackThroughProgram(
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const check = endCheckFor(compression);
   const outlet = await openSlabOutlet(options.writer, { tailBytes: check.markBytes, signal });
+  let inlet: ProgramInlet | undefined;
   let feeding: Feeding | undefined;
   try {
-    const child = await start(programs, options, signal, outlet.stdout);
-    outlet.stdout.destroy();
-    feeding = feed(input, child.stdin, check, false);
+    inlet = await openProgramInlet(signal);
+    const child = await start(programs, options, {
+      signal,
+      streams: [inlet.stdin.fd, outlet.stdout.fd],
+    });
+    await Promise.all([inlet.stdin.close(), outlet.stdout.close()]);
+    feeding = feed(input, inlet.writable, check, false);
     const complaints = readComplaints(child.stderr);
     const output = await outlet.drained;
     const exit = await child.exit;
@@ -82,16 +91,19 @@ export async function unpackThroughProgram(
     return check.finish(output);
   } finally {
     stop.abort(new Error('unpacking has ended'));
-    outlet.close();
     feeding?.stop();
+    await inlet?.[Symbol.asyncDispose]();
+    await outlet.close();
   }
 }
 
 async function start(
   programs: readonly UnpackProgram[],
   options: DecodeOptions,
-  signal: AbortSignal,
-  stdout: 'pipe' | Socket = 'pipe',
+  {
+    signal,
+    streams,
+  }: { readonly signal: AbortSignal; readonly streams: readonly ['pipe' | number, 'pipe' | number] },
 ): Promise<RunningProgram> {
   const confinement = options.confinement ?? (await findConfinement(options.signal));
   if (confinement === undefined) throw new FetchFault('DECODER_MISSING', 'prlimit');
@@ -102,7 +114,7 @@ async function start(
   const child = spawnProgram(command.file, command.argv, {
     signal,
     wholeGroup: true,
-    stdio: ['pipe', stdout, 'pipe'],
+    stdio: [...streams, 'pipe'],
   });
   const started = Promise.withResolvers<void>();
   const exit = Promise.withResolvers<ProgramExit>();
@@ -112,13 +124,8 @@ async function start(
   });
   child.once('close', (code, signalName) => exit.resolve({ code, signal: signalName }));
   await started.promise;
-  // stdin and stderr are pipes, so they are there; a stdout of its own is read by whoever made it
-  return {
-    stdin: child.stdin!,
-    stdout: child.stdout ?? Readable.from([]),
-    stderr: child.stderr!,
-    exit: exit.promise,
-  };
+  // stderr is always asked for
+  return { stdin: child.stdin, stdout: child.stdout, stderr: child.stderr!, exit: exit.promise };
 }
 
 interface Feeding {

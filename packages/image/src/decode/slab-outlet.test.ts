@@ -14,7 +14,8 @@ function hashingWriter() {
   const hash = createHash('sha256');
   const { signal } = new AbortController();
   let bytes = 0;
-  const writer: Pick<ImageWriter, 'slab' | 'writeSlab' | 'look'> = {
+  const writer: Pick<ImageWriter, 'memory' | 'slab' | 'writeSlab' | 'look'> = {
+    memory: pool.memory,
     slab: () => pool.acquire(signal),
     look: () => {},
     async writeSlab(slab, length) {
@@ -34,11 +35,12 @@ for (const size of [0, 1, slabBytes - 1, slabBytes, slabBytes + 1, 1_000_003]) {
     const { writer, result, pool } = hashingWriter();
     const content = randomBytes(size);
     const outlet = await openSlabOutlet(writer, { tailBytes: 10, signal });
-    const child = spawnProgram('cat', [], { signal, stdio: ['pipe', outlet.stdout, 'inherit'] });
-    child.once('spawn', () => outlet.stdout.destroy());
+    const child = spawnProgram('cat', [], { signal, stdio: ['pipe', outlet.stdout.fd, 'inherit'] });
+    child.once('spawn', () => outlet.stdout.close());
     child.stdin?.end(content);
     assert.deepEqual(await outlet.drained, { bytes: size, tail: content.subarray(-10) });
     assert.deepEqual(result(), { bytes: size, hex: createHash('sha256').update(content).digest('hex') });
+    await outlet.close();
     assert.equal(pool.free, 2);
   });
 }
@@ -56,10 +58,12 @@ test('a writer that refuses ends the reading, and nothing is held', async () => 
   const outlet = await openSlabOutlet(refusing, { tailBytes: 0, signal });
   const child = spawnProgram('head', ['-c', '1000000', '/dev/zero'], {
     signal,
-    stdio: ['ignore', outlet.stdout, 'ignore'],
+    stdio: ['ignore', outlet.stdout.fd, 'ignore'],
   });
-  child.once('spawn', () => outlet.stdout.destroy());
+  child.once('spawn', () => outlet.stdout.close());
   await assert.rejects(outlet.drained, /refused/);
+  child.kill();
+  await outlet.close();
   assert.equal(pool.free, 2);
 });
 
@@ -69,6 +73,6 @@ test('an abort ends the reading', async () => {
   const outlet = await openSlabOutlet(writer, { tailBytes: 0, signal: stop.signal });
   stop.abort(new Error('enough'));
   await assert.rejects(outlet.drained, /enough/);
-  outlet.close();
+  await outlet.close();
   assert.equal(pool.free, 2);
 });

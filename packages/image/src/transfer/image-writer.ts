@@ -6,6 +6,8 @@ import type { OpenImage } from '../types.ts';
 
 /** Writes what a decoder puts out: one byte after the other, in slabs. */
 export interface ImageWriter {
+  /** What its slabs are parts of. */
+  readonly memory: SharedArrayBuffer;
   /** Takes the bytes, which may be used again when it resolves. Rejects with what an earlier write failed with. */
   write(chunk: Buffer): Promise<void>;
   /** Judges the beginning of the image while it is gathered: 64 KiB of it. @throws FetchFault when it is refused */
@@ -87,6 +89,7 @@ export function makeImageWriter(options: ImageWriterOptions): ImageWriter {
   };
 
   return {
+    memory: pool.memory,
     look: (slab, length) => check(slab, length, false),
     slab: () => pool.acquire(signal),
     writeSlab,
