@@ -175,7 +175,7 @@ test('the repository knows no machine and no registry', () => {
     .flatMap((directory) =>
       directory === '.'
         ? readdirSync(root, { withFileTypes: true })
-            .filter((entry) => entry.isFile())
+            .filter((entry) => entry.isFile() && entry.name !== '.git')
             .map((entry) => entry.name)
         : filesBelow(directory),
     )

@@ -43,7 +43,7 @@ export const target: FuzzTarget = {
       );
       const text = head.toString('latin1', sector, 2 * sector).split('\0')[0]!;
       assert.doesNotMatch(head.toString('latin1', sector), /parentFileNameHint/i);
-      assert.doesNotMatch(text, /^\s*(RW|RDONLY|NOACCESS)\s+\d+\s+(?!SPARSE)/m);
+      assert.doesNotMatch(text, /^\s*(RW|RDONLY|NOACCESS)\s+\d+\s+(?!SPARSE|\s)/m);
       return `accepted ${head.readUInt32LE(4)} ${head.readUInt32LE(8)}`;
     }),
 };
