@@ -5,7 +5,7 @@ import { type Kit, millraceCommand } from './contestants.ts';
 import { type Ground, type GroundOptions, prepareGround } from './ground.ts';
 import { compileCloudStackFlow } from './installed.ts';
 import { describeMachine } from './machine.ts';
-import { startStand } from './measure/stand.ts';
+import { type Stand, startStand } from './measure/stand.ts';
 import { judgeOverall } from './report/judge.ts';
 import type { CaseResult, Results } from './report/results.ts';
 import { emptyPool, runCase } from './run-case.ts';
@@ -14,6 +14,7 @@ export interface BenchmarkOptions extends Omit<GroundOptions, 'signal'> {
   readonly rounds: number;
   /** Names of cases; all without it. */
   readonly cases?: readonly string[];
+  /** See `CaseDeps`. */
   readonly hurry?: boolean;
   readonly note: (line: string) => void;
   readonly signal: AbortSignal;
@@ -26,7 +27,8 @@ export interface BenchmarkOptions extends Omit<GroundOptions, 'signal'> {
  * not asked again in that case; the others go on.
  */
 export async function runBenchmark(options: BenchmarkOptions): Promise<Results> {
-  const { work, rounds, hurry = false, note, signal } = options;
+  const { work, rounds, note, signal } = options;
+  const hurry = options.hurry ? new Map<string, Stand>() : undefined;
   const pool = join(work, 'pool');
   await rm(pool, { recursive: true, force: true });
   await mkdir(pool, { recursive: true });
@@ -53,6 +55,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Results> 
     }
     return resultsSoFar();
   } finally {
+    for (const stand of hurry?.values() ?? []) await stand.kill();
     await rm(pool, { recursive: true, force: true });
   }
 }

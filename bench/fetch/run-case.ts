@@ -20,8 +20,11 @@ export interface CaseDeps {
   readonly ground: Ground;
   readonly rounds: number;
   readonly note: (line: string) => void;
-  /** No warm-up, and no rest between runs: for tests of the benchmark itself. */
-  readonly hurry: boolean;
+  /**
+   * For tests of the benchmark itself: no warm-up, no rest between runs, and long-lived processes that live through all
+   * cases. Whoever hands the map in ends what is in it.
+   */
+  readonly hurry: Map<string, Stand> | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -39,7 +42,8 @@ export async function runCase(each: Case, deps: CaseDeps): Promise<CaseResult> {
       }
     }
   } finally {
-    for (const { stand } of states) await stand?.kill();
+    const kept = new Set(deps.hurry?.values());
+    for (const { stand } of states) if (stand && !kept.has(stand)) await stand.kill();
   }
   const entries = states.map(entryOf);
   for (const entry of entries) deps.note(`  ${summaryOf(entry)}`);
@@ -78,6 +82,7 @@ async function runOnce(state: State, each: Case, round: number, deps: CaseDeps):
     state.stand ??= await startWarm(contestant, deps, signal);
     if (!deps.hurry) await settle(kit, ground.artefacts[each.fetched].path, signal);
     if (contestant.killedAt !== undefined) {
+      deps.hurry?.delete(JSON.stringify(contestant.command));
       await runUntilKilled(state.stand, contestant, signal);
       state.stand = await startStand(contestant.command, signal);
       if (!deps.hurry) await runProgram('sync', ['-f', kit.work], { signal });
@@ -92,6 +97,7 @@ async function runOnce(state: State, each: Case, round: number, deps: CaseDeps):
   } catch (error) {
     deps.signal.throwIfAborted();
     state.failure = describeError(error);
+    deps.hurry?.delete(JSON.stringify(contestant.command));
     await state.stand?.kill();
     state.stand = undefined;
   } finally {
@@ -100,14 +106,19 @@ async function runOnce(state: State, each: Case, round: number, deps: CaseDeps):
 }
 
 async function startWarm(contestant: Contestant, deps: CaseDeps, signal: AbortSignal): Promise<Stand> {
-  const stand = await startStand(contestant.command, signal);
+  const { command, warmUpLine, killedAt } = contestant;
+  const key = JSON.stringify(command);
+  const stand = deps.hurry?.get(key) ?? (await startStand(command, signal));
+  if (warmUpLine === undefined) return stand;
+  if (deps.hurry) {
+    deps.hurry.set(key, stand);
+    return stand;
+  }
+  // one that is to be killed is a fresh process afterwards, which has to be as cold as it would be
+  if (killedAt !== undefined) return stand;
   try {
-    const { warmUpLine, killedAt } = contestant;
-    // one that is to be killed is a fresh process afterwards, which has to be as cold as it would be
-    if (warmUpLine !== undefined && killedAt === undefined && !deps.hurry) {
-      await stand.run(warmUpLine);
-      await emptyPool(deps.kit);
-    }
+    await stand.run(warmUpLine);
+    await emptyPool(deps.kit);
     return stand;
   } catch (error) {
     await stand.kill();
