@@ -1,11 +1,12 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { runProgram } from '@millrace/core';
 import { makeCases } from './cases.ts';
-import { type Kit, millraceCommand } from './contestants.ts';
+import { type Kit, millraceAgent, millraceCommand } from './contestants.ts';
 import { type Ground, type GroundOptions, prepareGround } from './ground.ts';
 import { compileCloudStackFlow } from './installed.ts';
 import { describeMachine } from './machine.ts';
-import { type Stand, startStand } from './measure/stand.ts';
+import { environmentIn, type Stand, startStand } from './measure/stand.ts';
 import { judgeOverall } from './report/judge.ts';
 import type { CaseResult, Results } from './report/results.ts';
 import { emptyPool, runCase } from './run-case.ts';
@@ -45,7 +46,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Results> 
       );
     }
     const machine = await describeMachine(work, signal);
-    if (!hurry) await warmUpCommand(kit, signal);
+    if (!hurry) await fillCompileCache(kit, signal);
     const cases: CaseResult[] = [];
     const resultsSoFar = (): Results => ({ machine, rounds, cases, overall: judgeOverall(cases) });
     for (const each of chosen) {
@@ -71,8 +72,8 @@ async function makeKit({ work, signal }: BenchmarkOptions, ground: Ground, pool:
   };
 }
 
-/** A first start fills the cache of compiled code that every later one finds. */
-async function warmUpCommand(kit: Kit, signal: AbortSignal): Promise<void> {
+/** A process that ends writes the cache of compiled code that every later one finds; those that are measured are killed. */
+async function fillCompileCache(kit: Kit, signal: AbortSignal): Promise<void> {
   const stand = await startStand(millraceCommand(kit, kit.warmUp).command, signal);
   try {
     await stand.run('go');
@@ -80,4 +81,8 @@ async function warmUpCommand(kit: Kit, signal: AbortSignal): Promise<void> {
     await stand.kill();
     await emptyPool(kit);
   }
+  const { command, line } = millraceAgent(kit, kit.warmUp);
+  const env = environmentIn(command.directory);
+  await runProgram(command.file, command.argv, { signal, env, cwd: command.directory, input: `${line}\n` });
+  await emptyPool(kit);
 }

@@ -174,6 +174,18 @@ test('Ctrl-C leaves nothing behind where nothing is to be kept: exit status 130'
   assert.deepEqual(await place.names(), []);
 });
 
+test('--no-resume uses nothing of what an interrupted fetch has left', async () => {
+  await using server = await startBadWebServer({ files: { 'a.raw': image } });
+  await using place = await makePlace();
+  const argv = ['fetch', server.url('stall-once-at-50', 'a.raw'), '--to', place.path];
+  const first = await place.run(argv, { interruptAfter: 'transferring' });
+  assert.match(first.stderr, /are kept/);
+  const second = await place.run([...argv, '--no-resume']);
+  assert.equal(second.code, 0, second.stderr);
+  assert.doesNotMatch(second.stdout, /went on/);
+  assert.deepEqual(await place.names(), ['a.raw']);
+});
+
 test('a checksum is taken from a list, and how it is trusted is said', async () => {
   await using server = await startBadWebServer({ files: { 'a.raw': image } });
   server.setFile('SUMS', Buffer.from(`${sha256(image)}  a.raw\n${'0'.repeat(64)}  b.raw\n`));

@@ -33,9 +33,9 @@ export interface StandCommand {
 
 /**
  * The command line client keeps compiled code in its state directory when there is one, as there is wherever it was used
- * before; the other Node processes get the same, which changes nothing but their start.
+ * before; the other Node processes get the same, as an installation gives it to an agent.
  */
-function environmentIn(directory: string): Record<string, string> {
+export function environmentIn(directory: string): Record<string, string> {
   const state = join(directory, 'state');
   return {
     HOME: directory,

@@ -199,8 +199,8 @@ export interface EngineOptions {
   /** Memory that transfers hand on to each other. Default: each has its own, and it goes when the garbage is collected. */
   readonly memories?: SlabMemories;
   /**
-   * True: a fetch that was interrupted, or for which no source is left, leaves what it has for the next one. Default:
-   * nothing is left but by the death of the process.
+   * True: a fetch that was interrupted, or for which no source is left, leaves what it has for the next one. False: nothing
+   * is left, and nothing that was left is used. Default: nothing is left but by the death of the process.
    */
   readonly keepPartial?: boolean;
   readonly onProgress?: (progress: ImageProgress) => void;

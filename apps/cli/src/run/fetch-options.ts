@@ -78,7 +78,7 @@ s3://bucket/key. Interrupted, it keeps what it has, and the same command goes on
   --to DIR            where to put the image
   --name FILE         its name; by default that of the URL, without the suffix of a metalink or a packing
   --force             replace a file that is there
-  --no-resume         keep nothing of a fetch that is interrupted
+  --no-resume         start anew, and keep nothing of a fetch that is interrupted
 
 What it must be
   --checksum SUM      of the bytes at the URL: {SHA-256}hex, or bare hex (MD5 to SHA-512 by its length), or the URL of a

@@ -82,6 +82,7 @@ export async function findConfinement(
     const trial = [...isolation, ...readOnlyRoot, '--', '/usr/bin/true'];
     await runProgram(bwrap, trial, {
       signal: AbortSignal.any([signal, AbortSignal.timeout(trialTimeoutMs)]),
+      wholeGroup: true,
     });
   } catch (error) {
     signal.throwIfAborted();

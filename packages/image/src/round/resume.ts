@@ -8,10 +8,10 @@ import type { RoundDeps } from './deps.ts';
  * from wherever they came; without one, the version of the file that one URL had. The URL is a secret: it is hashed.
  */
 export function resumeIdentity(
-  { plan }: RoundDeps,
+  { plan, options }: RoundDeps,
   { totalBytes, opened, trying, compression }: Beginning,
 ): string | undefined {
-  if (totalBytes === undefined) return undefined;
+  if (totalBytes === undefined || options.keepPartial === false) return undefined;
   const version = plan.expectedDigest
     ? formatChecksum(plan.expectedDigest)
     : opened.validator &&

@@ -23,18 +23,21 @@ export interface RangeRequest {
 export interface RangeConnection extends Disposable {
   /**
    * Asks for a part, also while an earlier one is still arriving (RFC 9112 §9.3.2): they arrive in the order of asking.
-   * @throws FetchFault of the source; `ConnectionEnded` when the server closed the connection before it answered
+   * @throws FetchFault of the source; `ConnectionEnded` when the connection was closed before it answered
    */
   read(request: RangeRequest): Promise<void>;
 }
 
-/** The server closed a connection between two answers, as it may at any time: to be asked again on another one. */
+/** A connection was closed between two answers, as a server may at any time: to be asked again on another one. */
 export class ConnectionEnded extends Error {
   /** Answers it gave before: none means that another connection will not do better. */
   readonly answers: number;
-  constructor(message: string, answers: number) {
+  /** False when it was given up here. */
+  readonly byServer: boolean;
+  constructor(message: string, answers: number, byServer = true) {
     super(message);
     this.answers = answers;
+    this.byServer = byServer;
   }
 }
 
@@ -247,7 +250,7 @@ export function openRangeConnection(options: RangeConnectionOptions): RangeConne
       socket.write(requestText(options, request));
       return done.promise;
     },
-    [Symbol.dispose]: () => fail(new ConnectionEnded('the connection was given up', answers)),
+    [Symbol.dispose]: () => fail(new ConnectionEnded('the connection was given up', answers, false)),
   };
 }
 

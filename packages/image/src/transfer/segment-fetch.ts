@@ -66,7 +66,9 @@ export async function fetchSegment(
           if (state.delivered === 0 || ends >= 1) throw error.fault;
           await renew(options, assignment, target);
         } else if (!(error instanceof ConnectionEnded)) throw error;
-        else options.manners.answersAhead = false;
+        else if (error.byServer) options.manners.answersAhead = false;
+        // given up for a segment that another source was faster with: nothing is known of this one
+        else if (!options.signal.aborted) continue;
         const moved = assignment.filled > before || (error instanceof ConnectionEnded && error.answers > 0);
         ends = moved ? 0 : ends + 1;
         options.signal.throwIfAborted();
