@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { archiveBroken } from './stage.ts';
 import { zstdFrames } from './zstd-frames.ts';
@@ -71,7 +71,7 @@ function gzipCheck(): EndCheck {
   const end = gzipPadding();
   let position = 0;
   return {
-    suffix: gzipSync(mark),
+    suffix: gzipSuffix(mark),
     markBytes: mark.length,
     update(chunk) {
       if (position <= 3 && position + chunk.length > 3 && chunk[3 - position]! & reservedFlags) {
@@ -91,6 +91,19 @@ function gzipCheck(): EndCheck {
       return bytes;
     },
   };
+}
+
+/**
+ * A member with a name of random length: one that was cut off inside its header's extra field, as many bytes short as the
+ * header of the suffix is long, would swallow that, and the rest would look as if all was well.
+ */
+function gzipSuffix(mark: Buffer): Buffer {
+  const fixedHeaderBytes = 10;
+  const hasName = 0x08;
+  const member = gzipSync(mark);
+  member[3] = hasName;
+  const name = Buffer.from(`${randomBytes(randomInt(8, 1024)).toString('hex')}\0`);
+  return Buffer.concat([member.subarray(0, fixedHeaderBytes), name, member.subarray(fixedHeaderBytes)]);
 }
 
 const trailerBytes = 8;
