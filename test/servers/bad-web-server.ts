@@ -6,6 +6,7 @@ import {
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { promisify } from 'node:util';
 import type { FaultCall } from './faults/fault.ts';
 import { faultOf, needsFile } from './faults.ts';
 import { newRecord, type OpenRecord, type RequestRecord, sumOfBytes } from './request-record.ts';
@@ -50,6 +51,8 @@ export interface BadWebServer extends AsyncDisposable {
   forget(): void;
   /** How many requests were answered at the same time, at most, since it was started or told to forget. */
   mostActive(): number;
+  /** Connections that nobody has closed. */
+  openConnections(): Promise<number>;
   setFile(name: string, content: Uint8Array): void;
   /** Of all connections together; `undefined`: no limit. */
   setRate(bytesPerSecond: number | undefined): void;
@@ -94,6 +97,7 @@ export async function startBadWebServer(options: BadWebServerOptions = {}): Prom
       state.mostActive = 0;
     },
     mostActive: () => state.mostActive,
+    openConnections: () => promisify(server.getConnections.bind(server))(),
     setFile: (name, content) => {
       state.files.set(name, servedBuffer(content));
     },

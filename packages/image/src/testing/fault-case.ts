@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Digest, silentLogger } from '@millrace/core';
+import { type Digest, silentLogger, sleep } from '@millrace/core';
 import {
   type BadWebServer,
   type RequestRecord,
@@ -66,6 +66,7 @@ export async function fetchFromFaults({ sources, ...facts }: FaultCase): Promise
   const seconds = (performance.now() - started) / 1000;
   const asked = paths.map((_, index) => server.requests(`mirror=${index}&`));
   assert.ok(!signal.aborted, `it went on for ${seconds} s`);
+  await assertLeft(server);
   if (result instanceof FetchFailure) {
     assert.deepEqual(await directory.names(), [], 'a failed fetch leaves nothing');
     return { failure: result, attempts: result.attempts, asked, seconds };
@@ -82,6 +83,15 @@ export async function fetchFromFaults({ sources, ...facts }: FaultCase): Promise
     'every attempt has ended',
   );
   return { fetched, image, attempts: fetched.attempts, asked, seconds };
+}
+
+/** A connection that was forgotten keeps a process alive until the server closes it, which this one does after 5 s. */
+async function assertLeft(server: BadWebServer): Promise<void> {
+  const deadline = performance.now() + 2000;
+  while ((await server.openConnections()) > 0) {
+    assert.ok(performance.now() < deadline, 'a connection is left open');
+    await sleep(10, new AbortController().signal);
+  }
 }
 
 /** Loopback answers at once, or not at all. */

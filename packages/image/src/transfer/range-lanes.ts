@@ -66,8 +66,11 @@ export async function runRangeLanes(
   }
 }
 
-async function runLane(options: LaneOptions, first: FirstAnswer | undefined): Promise<void> {
-  const { transfer, signal, state, source } = options;
+async function runLane(given: LaneOptions, first: FirstAnswer | undefined): Promise<void> {
+  const left = new AbortController();
+  const signal = AbortSignal.any([given.signal, left.signal]);
+  const options = { ...given, signal };
+  const { transfer, state, source } = options;
   const link = makeLink(options);
   const underWay: Promise<void>[] = [];
   const rate = makeLaneRate();
@@ -96,6 +99,8 @@ async function runLane(options: LaneOptions, first: FirstAnswer | undefined): Pr
       else await waitForWork(transfer, signal);
     }
   } finally {
+    // what was asked for ahead must not open the connection anew
+    left.abort(new Error('the lane was left'));
     link.close();
     await Promise.allSettled(underWay);
     await deliveries.settled();
