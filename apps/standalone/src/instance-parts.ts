@@ -90,6 +90,7 @@ function serverEnvironment(options: PartsOptions): Record<string, string> {
     DATABASE_URL: options.databaseUrl,
     MILLRACE_API_HOST: '127.0.0.1',
     MILLRACE_API_PORT: String(options.apiPort),
+    MILLRACE_WEB_DIR: join(options.root, 'apps/web/dist'),
     MILLRACE_AGENT_HOST: '127.0.0.1',
     MILLRACE_AGENT_PORT: String(options.agentPort),
   };

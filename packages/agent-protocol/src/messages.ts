@@ -69,6 +69,9 @@ export const imageSource = z.object({
   s3: s3Access.optional(),
 });
 
+/** A source of which nothing but the URL need be known: the image is whatever it turns out to be. */
+export const probedSource = imageSource.extend({ format: declaredFormat.optional() });
+
 /** One try at one source, as shown to users. `url` is redacted. */
 export const sourceAttempt = z.object({
   url: z.string(),
@@ -178,12 +181,16 @@ const vmReference = z.object({ uuid, instanceName: z.string() });
 export const agentMethods = {
   /** Finds the checksum of an image in a published list, and says in a sentence how it is trusted. */
   'checksum.find': {
-    params: z.object({ source: imageSource, checksumUrl: z.string(), policy: fetchPolicy }),
+    params: z.object({ source: probedSource, checksumUrl: z.string(), policy: fetchPolicy }),
     result: z.object({ checksum: z.string(), trust: z.string(), warnings: z.array(z.string()) }),
     progress: z.never(),
   },
   'image.probe': {
-    params: z.object({ source: imageSource, policy: fetchPolicy, location: z.array(z.string()) }),
+    params: z.object({
+      source: probedSource,
+      policy: fetchPolicy,
+      location: z.array(z.string()),
+    }),
     result: probeReport,
     progress: z.never(),
   },
@@ -343,6 +350,7 @@ export type ImageSourceMessage = z.infer<typeof imageSource>;
 export type FetchPolicy = z.infer<typeof fetchPolicy>;
 export type SourceAttempt = z.infer<typeof sourceAttempt>;
 export type ImageProgressMessage = z.infer<typeof imageProgress>;
+export type ProbedSource = z.infer<typeof probedSource>;
 export type ProbeReport = z.infer<typeof probeReport>;
 export type PoolReference = z.infer<typeof poolReference>;
 export type NetworkDefinition = z.infer<typeof networkDefinition>;

@@ -13,6 +13,7 @@ export * from './entities/pod.ts';
 export * from './entities/service-offering.ts';
 export * from './entities/storage-pool.ts';
 export * from './entities/template.ts';
+export * from './entities/template-probe.ts';
 export * from './entities/user.ts';
 export * from './entities/user-keys.ts';
 export * from './entities/virtual-machine.ts';

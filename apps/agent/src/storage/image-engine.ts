@@ -1,4 +1,4 @@
-import type { FetchPolicy, ImageSourceMessage } from '@millrace/agent-protocol';
+import type { FetchPolicy, ImageSourceMessage, ProbedSource } from '@millrace/agent-protocol';
 import { describeError, parseChecksum } from '@millrace/core';
 import type { ImageRequest } from '@millrace/image';
 import { AgentFailure } from '../failure.ts';
@@ -26,7 +26,7 @@ export async function loadImageEngine(): Promise<ImageEngine> {
  * @throws AgentFailure `CHECKSUM_MALFORMED`, which no other host would read differently.
  */
 export function imageRequestOf(message: {
-  readonly source: ImageSourceMessage;
+  readonly source: ProbedSource;
   readonly policy: FetchPolicy;
   readonly location: readonly string[];
 }): ImageRequest {
@@ -39,9 +39,10 @@ export function imageRequestOf(message: {
     hostRateLimitBytesPerSecond,
     ...limits
   } = policy;
-  const { checksum, ...wanted } = source;
+  const { checksum, format, ...wanted } = source;
   return {
     ...wanted,
+    format,
     expectedDigest: checksum === undefined ? undefined : readChecksum(checksum),
     location,
     limits,

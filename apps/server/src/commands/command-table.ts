@@ -23,6 +23,7 @@ import { listUsers } from './list-users.ts';
 import { listVirtualMachines } from './list-virtual-machines.ts';
 import { listVolumes } from './list-volumes.ts';
 import { listZones } from './list-zones.ts';
+import { probeTemplate } from './probe-template.ts';
 import { queryAsyncJobResult } from './query-async-job-result.ts';
 import { rebootVirtualMachine } from './reboot-virtual-machine.ts';
 import { recoverVirtualMachine } from './recover-virtual-machine.ts';
@@ -59,6 +60,7 @@ export const commandTable: readonly Command[] = [
   listVirtualMachines,
   listVolumes,
   listZones,
+  probeTemplate,
   queryAsyncJobResult,
   rebootVirtualMachine,
   recoverVirtualMachine,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { FetchPolicy, ImageSourceMessage, ProbeReport } from '@millrace/agent-protocol';
+import type { FetchPolicy, ProbedSource, ProbeReport } from '@millrace/agent-protocol';
 import { ApiError } from '@millrace/api';
 import { describeError, type Logger, MillraceError, redactUrl } from '@millrace/core';
 import type { AgentGateway } from '../agents/gateway.ts';
@@ -12,7 +12,7 @@ export interface ProbeHost {
 
 export interface ProbeRequest {
   readonly hosts: readonly ProbeHost[];
-  readonly source: ImageSourceMessage;
+  readonly source: ProbedSource;
   readonly policy: FetchPolicy;
   readonly agents: AgentGateway;
   readonly log: Logger;

@@ -1,4 +1,4 @@
-import type { ImageSourceMessage } from '@millrace/agent-protocol';
+import type { ImageSourceMessage, ProbedSource } from '@millrace/agent-protocol';
 import { invalidParameter } from '@millrace/api';
 import { formatChecksum, MillraceError, parseChecksum } from '@millrace/core';
 import { isSecretS3Detail, s3AccessFromDetails } from './s3-details.ts';
@@ -43,18 +43,28 @@ const wantedFileDetail = 'filename';
 export const checksumUrlDetail = 'checksumurl';
 export const checksumTrustDetail = 'checksumtrust';
 
+interface NamedSource {
+  readonly url: string;
+  readonly checksum: string | undefined;
+}
+
 /**
  * Where hosts fetch an image from, from a template's URL, details and checksum. Holds secrets.
  * @throws ApiError 431 naming the detail
  */
 export function imageSourceOf(
-  image: {
-    readonly url: string;
-    readonly format: TemplateFormat | 'ISO';
-    readonly checksum: string | undefined;
-  },
+  image: NamedSource & { readonly format: TemplateFormat | 'ISO' },
   details: Readonly<Record<string, string>>,
 ): ImageSourceMessage {
+  const format = image.format === 'ISO' ? 'iso' : declaredFormatOf(image.format);
+  return { ...probedSourceOf(image, details), format };
+}
+
+/** The same of an image whose format nobody has named. @throws ApiError 431 naming the detail */
+export function probedSourceOf(
+  image: NamedSource,
+  details: Readonly<Record<string, string>>,
+): Omit<ProbedSource, 'format'> {
   const s3 = s3AccessFromDetails(details);
   if (image.url.startsWith('s3:') && s3 === undefined) {
     throw invalidParameter('details', 'an s3:// URL needs s3.endpoint, s3.accesskey and s3.secretkey');
@@ -63,7 +73,6 @@ export function imageSourceOf(
   return {
     url: image.url,
     headers: requestHeaders(details),
-    format: image.format === 'ISO' ? 'iso' : declaredFormatOf(image.format),
     ...(image.checksum === undefined ? {} : { checksum: image.checksum }),
     ...(wantedFile === undefined ? {} : { wantedFile }),
     ...(s3 === undefined ? {} : { s3 }),

@@ -5,6 +5,7 @@ import { ApiError, joinParams } from '@millrace/api';
 import { describeError, type Logger } from '@millrace/core';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { CommandDependencies } from '../commands/command.ts';
+import { serveConsole } from './console-files.ts';
 import { makeDispatcher } from './dispatch.ts';
 import { errorEnvelope } from './envelope.ts';
 import type { ApiReply, ApiRequest } from './request.ts';
@@ -44,8 +45,11 @@ export async function startApi(options: CommandDependencies): Promise<Api> {
   await server.register(cookie);
   readFormsAsText(server);
   server.setErrorHandler((error, _request, reply) => sendBroken(reply, error, options.log));
-  server.setNotFoundHandler((_request, reply) =>
-    send(reply, refusal(new ApiError('UNSUPPORTED_ACTION_ERROR', 'the API is at /client/api'), 404)),
+  const sendPage = await serveConsole(server, options.config.webDir);
+  server.setNotFoundHandler((request, reply) =>
+    sendPage(request, reply)
+      ? reply
+      : send(reply, refusal(new ApiError('UNSUPPORTED_ACTION_ERROR', 'the API is at /client/api'), 404)),
   );
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
     let call: ApiRequest;

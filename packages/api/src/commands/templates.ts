@@ -1,5 +1,6 @@
 import { defineCommand, everyone } from '../command.ts';
 import { templateFields } from '../entities/template.ts';
+import { templateProbeFields } from '../entities/template-probe.ts';
 import { successFields } from '../fields.ts';
 import {
   iconFilter,
@@ -64,6 +65,26 @@ export const registerTemplate = defineCommand({
   },
   response: templateFields,
   result: { kind: 'list', key: 'template' },
+  roles: everyone,
+});
+
+export const probeTemplate = defineCommand({
+  name: 'probeTemplate',
+  description:
+    'Own extension: a host looks at a URL or metalink, every mirror of it and the first bytes of the image; registers nothing',
+  isAsync: false,
+  params: {
+    url: param.string('the URL of the image, or of a metalink that lists its mirrors', {
+      required: true,
+      length: 2048,
+    }),
+    format: param.string('QCOW2, RAW, VMDK, OVA, VHD, VHDX or ISO; whatever is found when absent'),
+    checksum: param.string('the checksum, or the URL of a list that has it'),
+    zoneid: param.uuid('the zone whose hosts look; any when absent'),
+    details: param.map('as registerTemplate takes them'),
+  },
+  response: templateProbeFields,
+  result: { kind: 'object', key: 'templateprobe' },
   roles: everyone,
 });
 

@@ -56,7 +56,7 @@ export const testNetwork = {
 /** A real server on a real database, with hosts and jobs in memory. */
 export async function withTestApi(
   t: TestContext,
-  changes: { readonly trustedProxies?: string } = {},
+  changes: { readonly trustedProxies?: string; readonly webDir?: string } = {},
 ): Promise<TestApi> {
   const { database, url: databaseUrl } = await withTestDatabase(t);
   const admin = {
