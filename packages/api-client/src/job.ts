@@ -27,6 +27,9 @@ export interface JobSource {
 
 /** One try of the job on one host and pool, with the sources that were tried from there. */
 export interface JobAttempt {
+  readonly ordinal?: number;
+  readonly started?: string;
+  readonly ended?: string;
   readonly host?: string;
   readonly pool?: string;
   readonly state?: string;
@@ -116,6 +119,9 @@ function decodeAttempt(value: JsonObject): JobAttempt {
   return {
     sources: objectsOf(value['sources']).map(decodeSource),
     ...definedMembers({
+      ordinal: numberMember(value, 'ordinal'),
+      started: textMember(value, 'started'),
+      ended: textMember(value, 'ended'),
       host: textMember(value, 'host'),
       pool: textMember(value, 'pool'),
       state: textMember(value, 'state'),

@@ -1,0 +1,31 @@
+import type {
+  asyncJobFields,
+  configurationFields,
+  EntityOf,
+  eventFields,
+  hostFields,
+  networkFields,
+  osTypeFields,
+  serviceOfferingFields,
+  storagePoolFields,
+  templateFields,
+  templateProbeFields,
+  virtualMachineFields,
+  volumeFields,
+  zoneFields,
+} from '@millrace/api';
+
+/** What the server answers with, as its tables of fields have it. */
+export type AsyncJob = EntityOf<typeof asyncJobFields>;
+export type Configuration = EntityOf<typeof configurationFields>;
+export type ApiEvent = EntityOf<typeof eventFields>;
+export type Host = EntityOf<typeof hostFields>;
+export type Network = EntityOf<typeof networkFields>;
+export type OsType = EntityOf<typeof osTypeFields>;
+export type ServiceOffering = EntityOf<typeof serviceOfferingFields>;
+export type StoragePool = EntityOf<typeof storagePoolFields>;
+export type Template = EntityOf<typeof templateFields>;
+export type TemplateProbe = EntityOf<typeof templateProbeFields>;
+export type VirtualMachine = EntityOf<typeof virtualMachineFields>;
+export type Volume = EntityOf<typeof volumeFields>;
+export type Zone = EntityOf<typeof zoneFields>;

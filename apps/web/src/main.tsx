@@ -1,0 +1,82 @@
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { RouterProvider } from '@tanstack/react-router';
+import { App, ConfigProvider, theme } from 'antd';
+import { StrictMode, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
+import { createRoot } from 'react-dom/client';
+import { CallFailure, sessionEnded } from './api/call.ts';
+import { forgetSession, rememberedSession } from './api/session.ts';
+import { makeRouter } from './router.tsx';
+import { Login } from './shell/login.tsx';
+import './style.css';
+
+const mostTries = 2;
+
+const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // what the server refused it refuses again; what did not reach it may
+      retry: (tries, error) => tries < mostTries && !(error instanceof CallFailure && error.errorcode > 0),
+      staleTime: 1000,
+    },
+  },
+});
+
+/** What the system prefers, also when it changes its mind. */
+function usePreference(media: string): boolean {
+  return useSyncExternalStore(
+    (changed) => {
+      const query = window.matchMedia(media);
+      query.addEventListener('change', changed);
+      return () => query.removeEventListener('change', changed);
+    },
+    () => window.matchMedia(media).matches,
+  );
+}
+
+function Console() {
+  const dark = usePreference('(prefers-color-scheme: dark)');
+  const still = usePreference('(prefers-reduced-motion: reduce)');
+  const [session, setSession] = useState(rememberedSession);
+  const router = useMemo(
+    () => session && makeRouter({ session, onEnd: () => setSession(undefined) }),
+    [session],
+  );
+  useEffect(() => {
+    const end = () => {
+      forgetSession();
+      queryClient.clear();
+      setSession(undefined);
+    };
+    window.addEventListener(sessionEnded, end);
+    return () => window.removeEventListener(sessionEnded, end);
+  }, []);
+  useEffect(() => {
+    document.documentElement.dataset['theme'] = dark ? 'dark' : 'light';
+  }, [dark]);
+  return (
+    <ConfigProvider
+      theme={{
+        algorithm: dark ? theme.darkAlgorithm : theme.defaultAlgorithm,
+        token: {
+          colorPrimary: dark ? '#3f8fd6' : '#0b5fa5',
+          colorLink: dark ? '#6fb1ec' : '#0b5fa5',
+          motion: !still,
+        },
+      }}
+    >
+      <App>
+        <QueryClientProvider client={queryClient}>
+          {router ? <RouterProvider router={router} /> : <Login onLogin={setSession} />}
+        </QueryClientProvider>
+      </App>
+    </ConfigProvider>
+  );
+}
+
+const root = document.getElementById('root');
+if (root)
+  createRoot(root).render(
+    <StrictMode>
+      <Console />
+    </StrictMode>,
+  );

@@ -1,0 +1,160 @@
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { Alert, Card, Descriptions, Flex, Result, Skeleton, Table, Tabs } from 'antd';
+import type { ApiEvent, AsyncJob, VirtualMachine, Volume } from '../api/entities.ts';
+import { useJob, useOne, useRows } from '../api/queries.ts';
+import { text } from '../text/en.ts';
+import { Failure } from '../ui/failure.tsx';
+import { Page } from '../ui/page.tsx';
+import { formatBytes, formatGibibytes, formatTime } from '../ui/quantities.ts';
+import { StateTag } from '../ui/state-tag.tsx';
+import { Timeline } from '../ui/timeline.tsx';
+import { eventColumns } from './events.tsx';
+import { InstanceActions } from './instance-actions.tsx';
+import { SerialConsole } from './serial-console.tsx';
+
+const t = text.instances;
+
+export function InstanceDetail({ id }: { readonly id: string }) {
+  const query = useOne<VirtualMachine>('listVirtualMachines', id);
+  const { tab = 'overview' } = useSearch({ strict: false }) as { readonly tab?: string };
+  const navigate = useNavigate();
+  if (query.error) return <Failure error={query.error} retry={() => void query.refetch()} />;
+  if (query.isPending) return <Skeleton active />;
+  const vm = query.data;
+  if (!vm) return <Result status="404" title={t.gone} extra={<Link to="/instances">{t.title}</Link>} />;
+  const tabs = [
+    { key: 'overview', label: t.overview, children: <Overview vm={vm} /> },
+    { key: 'timeline', label: t.timeline, children: <JobsOf vm={vm} /> },
+    { key: 'volumes', label: t.volumes, children: <Volumes id={id} /> },
+    { key: 'network', label: t.network, children: <Cards vm={vm} /> },
+    { key: 'console', label: t.console, children: <SerialConsole id={id} /> },
+    { key: 'events', label: t.events, children: <Events id={id} /> },
+  ];
+  return (
+    <Page title={vm.displayname ?? vm.name ?? id} actions={<InstanceActions vm={vm} />}>
+      {vm.errortext !== undefined && (
+        <Alert
+          type="error"
+          showIcon
+          title={t.error}
+          description={<span className="prose">{vm.errortext}</span>}
+        />
+      )}
+      <Tabs
+        activeKey={tab}
+        items={tabs}
+        destroyOnHidden
+        onChange={(key) => void navigate({ to: '.', search: { tab: key }, replace: true })}
+      />
+    </Page>
+  );
+}
+
+function Overview({ vm }: { readonly vm: VirtualMachine }) {
+  return (
+    <Descriptions
+      bordered
+      size="small"
+      column={{ xs: 1, md: 2 }}
+      items={[
+        { key: 'state', label: t.state, children: <StateTag state={vm.state ?? 'Unknown'} /> },
+        { key: 'host', label: t.host, children: vm.hostname ?? '–' },
+        {
+          key: 'template',
+          label: t.template,
+          children: <Link to={`/templates/${vm.templateid}`}>{vm.templatename}</Link>,
+        },
+        { key: 'offering', label: t.offering, children: vm.serviceofferingname },
+        { key: 'cpus', label: t.cpus, children: vm.cpunumber },
+        { key: 'memory', label: t.memory, children: formatGibibytes((vm.memory ?? 0) * 1024 ** 2) },
+        { key: 'address', label: t.address, children: vm.nic?.[0]?.ipaddress ?? '–' },
+        { key: 'zone', label: t.zone, children: vm.zonename },
+        { key: 'account', label: t.account, children: vm.account },
+        { key: 'created', label: t.created, children: formatTime(vm.created) },
+      ]}
+    />
+  );
+}
+
+/** Every job about this instance that is kept, newest first, live while it runs. */
+function JobsOf({ vm }: { readonly vm: VirtualMachine }) {
+  const jobs = useRows<AsyncJob>('listAsyncJobs', { page: 1, pagesize: 500 });
+  const mine = jobs.data?.rows.filter(({ jobinstanceid }) => jobinstanceid === vm.id) ?? [];
+  if (jobs.error) return <Failure error={jobs.error} />;
+  if (jobs.isPending) return <Skeleton active />;
+  if (mine.length === 0) return t.noJobs;
+  return (
+    <Flex vertical gap="middle">
+      {mine.map((job) => (
+        <JobCard key={job.jobid} job={job} />
+      ))}
+    </Flex>
+  );
+}
+
+function JobCard({ job }: { readonly job: AsyncJob }) {
+  const { data } = useJob(job.jobid);
+  const title = (
+    <Flex gap="small" align="center">
+      <Link to={`/jobs/${job.jobid}`}>{job.cmd}</Link>
+      <StateTag state={data?.status ?? 'pending'} />
+    </Flex>
+  );
+  return (
+    <Card size="small" title={title} extra={formatTime(job.created)}>
+      {data ? <Timeline job={data} /> : <Skeleton active />}
+    </Card>
+  );
+}
+
+function Volumes({ id }: { readonly id: string }) {
+  const volumes = useRows<Volume>('listVolumes', { virtualmachineid: id });
+  return (
+    <Table<Volume>
+      aria-label={t.volumes}
+      size="small"
+      pagination={false}
+      rowKey={(volume) => volume.id ?? ''}
+      dataSource={[...(volumes.data?.rows ?? [])]}
+      columns={[
+        { title: t.name, dataIndex: 'name' },
+        { title: t.state, render: (_: unknown, { state }) => <StateTag state={state ?? 'Unknown'} /> },
+        { title: t.size, render: (_: unknown, { size }) => formatGibibytes(size) },
+        { title: t.onDisk, render: (_: unknown, { physicalsize }) => formatBytes(physicalsize) },
+        { title: t.pool, dataIndex: 'storage' },
+      ]}
+    />
+  );
+}
+
+function Cards({ vm }: { readonly vm: VirtualMachine }) {
+  return (
+    <Table
+      aria-label={t.network}
+      size="small"
+      pagination={false}
+      rowKey={(nic) => nic.id ?? ''}
+      dataSource={[...(vm.nic ?? [])]}
+      columns={[
+        { title: t.network, dataIndex: 'networkname' },
+        { title: t.address, dataIndex: 'ipaddress' },
+        { title: t.mac, dataIndex: 'macaddress' },
+      ]}
+    />
+  );
+}
+
+function Events({ id }: { readonly id: string }) {
+  const events = useRows<ApiEvent>('listEvents', { resourceid: id, page: 1, pagesize: 100 });
+  return (
+    <Table<ApiEvent>
+      aria-label={t.events}
+      size="small"
+      pagination={false}
+      rowKey={(event) => event.id ?? ''}
+      dataSource={[...(events.data?.rows ?? [])]}
+      columns={eventColumns}
+      scroll={{ x: 'max-content' }}
+    />
+  );
+}

@@ -1,0 +1,195 @@
+import { Link, useNavigate } from '@tanstack/react-router';
+import { App, Button, Card, Descriptions, Progress, Result, Skeleton, Table, Typography } from 'antd';
+import { isObject } from '../api/call.ts';
+import type { Template, VirtualMachine } from '../api/entities.ts';
+import { rememberJob } from '../api/jobs.ts';
+import { useAction, useOne, useRows } from '../api/queries.ts';
+import type { Session } from '../api/session.ts';
+import { text } from '../text/en.ts';
+import { Failure } from '../ui/failure.tsx';
+import { Page } from '../ui/page.tsx';
+import { formatBytes, formatGibibytes, formatTime } from '../ui/quantities.ts';
+import { StateTag } from '../ui/state-tag.tsx';
+import { Mode, templateFilterOf } from './templates.tsx';
+
+const t = text.templates;
+
+export function TemplateDetail({ id, session }: { readonly id: string; readonly session: Session }) {
+  const params = { templatefilter: templateFilterOf(session) };
+  const query = useOne<Template>('listTemplates', id, params);
+  if (query.error) return <Failure error={query.error} retry={() => void query.refetch()} />;
+  if (query.isPending) return <Skeleton active />;
+  const template = query.data;
+  if (!template) return <Result status="404" title={t.gone} extra={<Link to="/templates">{t.title}</Link>} />;
+  const actions = (
+    <>
+      <Link to="/instances/deploy" search={{ templateid: id }}>
+        <Button type="primary">{t.deploy}</Button>
+      </Link>
+      <Remove template={template} />
+    </>
+  );
+  return (
+    <Page title={template.name ?? id} note={template.displaytext} actions={actions}>
+      <Facts template={template} />
+      <Card size="small" title={t.copies}>
+        <Copies template={template} />
+      </Card>
+      <Card size="small" title={t.instances}>
+        <Users id={id} />
+      </Card>
+    </Page>
+  );
+}
+
+function Facts({ template }: { readonly template: Template }) {
+  const details = Object.entries(template.details ?? {});
+  return (
+    <Descriptions
+      bordered
+      size="small"
+      column={{ xs: 1, md: 2 }}
+      items={[
+        { key: 'mode', label: t.mode, children: <Mode direct={template.directdownload ?? false} /> },
+        { key: 'format', label: t.format, children: template.format },
+        { key: 'size', label: t.size, children: formatGibibytes(template.size) },
+        { key: 'transfer', label: t.transfer, children: formatBytes(template.physicalsize) },
+        { key: 'os', label: t.osType, children: template.ostypename },
+        { key: 'zone', label: t.zone, children: template.zonename },
+        { key: 'owner', label: t.owner, children: template.account },
+        { key: 'created', label: t.created, children: formatTime(template.created) },
+        {
+          key: 'url',
+          label: t.url,
+          span: 'filled',
+          children: <Typography.Text className="prose">{template.url ?? '–'}</Typography.Text>,
+        },
+        {
+          key: 'checksum',
+          label: t.checksum,
+          span: 'filled',
+          children: (
+            <Typography.Text code={template.checksum !== undefined}>
+              {template.checksum ?? t.noChecksum}
+            </Typography.Text>
+          ),
+        },
+        ...(details.length > 0
+          ? [
+              {
+                key: 'details',
+                label: t.details,
+                span: 'filled' as const,
+                children: details.map(([name, value]) => <div key={name}>{`${name}: ${value}`}</div>),
+              },
+            ]
+          : []),
+      ]}
+    />
+  );
+}
+
+interface Copy {
+  readonly pool: string;
+  readonly percent: number;
+  readonly state: string;
+}
+
+/** A row of `downloaddetails`, in CloudStack's spelling. */
+function copyOf(value: unknown): Copy[] {
+  if (!isObject(value)) return [];
+  const { datastore, downloadPercent, downloadState } = value;
+  const percent = Number(downloadPercent ?? 0);
+  return [{ pool: String(datastore ?? ''), percent, state: stateWord(String(downloadState ?? '')) }];
+}
+
+function stateWord(state: string): string {
+  const words: Readonly<Record<string, string>> = {
+    DOWNLOADED: 'verified',
+    DOWNLOAD_IN_PROGRESS: 'arriving',
+    DOWNLOAD_ERROR: 'failed',
+    NOT_DOWNLOADED: 'absent',
+    BYPASSED: 'absent',
+  };
+  return words[state] ?? state;
+}
+
+function Copies({ template }: { readonly template: Template }) {
+  const copies = (template.downloaddetails ?? []).flatMap(copyOf);
+  return (
+    <Table<Copy>
+      aria-label={t.copies}
+      size="small"
+      pagination={false}
+      rowKey={(copy) => copy.pool}
+      dataSource={copies}
+      locale={{ emptyText: t.noCopies }}
+      columns={[
+        { title: t.pool, dataIndex: 'pool' },
+        { title: t.state, render: (_: unknown, { state }) => <StateTag state={state} /> },
+        {
+          title: t.percent,
+          width: '40%',
+          render: (_: unknown, { percent, pool }) => (
+            <Progress percent={percent} size="small" aria-label={`${t.percent}: ${pool}`} />
+          ),
+        },
+      ]}
+    />
+  );
+}
+
+function Users({ id }: { readonly id: string }) {
+  const instances = useRows<VirtualMachine>('listVirtualMachines', { templateid: id, page: 1, pagesize: 50 });
+  return (
+    <Table<VirtualMachine>
+      aria-label={t.instances}
+      size="small"
+      pagination={false}
+      rowKey={(vm) => vm.id ?? ''}
+      dataSource={[...(instances.data?.rows ?? [])]}
+      locale={{ emptyText: text.instances.empty }}
+      columns={[
+        {
+          title: text.instances.name,
+          render: (_: unknown, vm) => <Link to={`/instances/${vm.id}`}>{vm.displayname ?? vm.name}</Link>,
+        },
+        {
+          title: text.instances.state,
+          render: (_: unknown, { state }) => <StateTag state={state ?? 'Unknown'} />,
+        },
+        { title: text.instances.host, render: (_: unknown, { hostname }) => hostname ?? '–' },
+      ]}
+    />
+  );
+}
+
+function Remove({ template }: { readonly template: Template }) {
+  const { modal, message } = App.useApp();
+  const remove = useAction('deleteTemplate');
+  const navigate = useNavigate();
+  const perform = async () => {
+    try {
+      const { jobid } = await remove.mutateAsync({ id: template.id });
+      if (typeof jobid === 'string')
+        rememberJob({ jobid, title: `${t.remove}: ${template.name}`, path: '/templates' });
+      void navigate({ to: '/templates' });
+    } catch (error) {
+      void message.error(error instanceof Error ? error.message : String(error), 10);
+    }
+  };
+  const ask = () =>
+    modal.confirm({
+      title: text.instances.sure(t.remove, template.name ?? ''),
+      content: t.removeNote,
+      okText: t.remove,
+      okButtonProps: { danger: true },
+      cancelText: text.instances.cancel,
+      onOk: perform,
+    });
+  return (
+    <Button danger onClick={ask} loading={remove.isPending}>
+      {t.remove}
+    </Button>
+  );
+}

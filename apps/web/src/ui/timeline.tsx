@@ -1,0 +1,150 @@
+import type { Job, JobAttempt, JobSource } from '@millrace/api-client/job';
+import { Card, Descriptions, Flex, Progress, Table, type TableColumnsType, Tooltip, Typography } from 'antd';
+import { text } from '../text/en.ts';
+import { Failure } from './failure.tsx';
+import { formatBytes, formatDuration, formatRate, formatTime } from './quantities.ts';
+import { StateTag } from './state-tag.tsx';
+
+/** A deployment as it decides and goes on: host, then source, then try. The same record that API and CLI show. */
+export function Timeline({ job }: { readonly job: Job }) {
+  const { progress, attempts } = job;
+  return (
+    <Flex vertical gap="middle">
+      {job.status === 'pending' && progress && <JobProgressBar job={job} />}
+      {job.errortext !== undefined && <Failure error={new Error(job.errortext)} />}
+      {attempts.map((attempt, index) => (
+        <Attempt key={attempt.ordinal ?? index} attempt={attempt} number={index + 1} />
+      ))}
+      {progress?.phasems && <Phases phases={progress.phasems} />}
+      {attempts.length === 0 && job.status !== 'pending' && (
+        <Typography.Text type="secondary">{text.timeline.none}</Typography.Text>
+      )}
+    </Flex>
+  );
+}
+
+export function JobProgressBar({ job }: { readonly job: Job }) {
+  const { progress } = job;
+  if (!progress) return null;
+  const parts = [
+    text.phase(progress.phase),
+    ...(progress.bytes !== undefined
+      ? [
+          `${formatBytes(progress.bytes)}${progress.totalbytes === undefined ? '' : ` / ${formatBytes(progress.totalbytes)}`}`,
+        ]
+      : []),
+    ...(progress.bytespersecond ? [formatRate(progress.bytespersecond)] : []),
+    ...(progress.etaseconds === undefined
+      ? []
+      : [text.timeline.left(formatDuration(progress.etaseconds * 1000))]),
+  ];
+  const line = parts.join(' · ');
+  return (
+    <div>
+      <output aria-live="polite">{line}</output>
+      <Progress
+        percent={Math.floor(progress.percent ?? 0)}
+        status="active"
+        aria-label={text.timeline.progress}
+      />
+      {progress.url !== undefined && <Typography.Text type="secondary">{progress.url}</Typography.Text>}
+    </div>
+  );
+}
+
+function Attempt({ attempt, number }: { readonly attempt: JobAttempt; readonly number: number }) {
+  const title = (
+    <Flex gap="small" align="center" wrap>
+      <span>
+        {text.timeline.attempt(number)}
+        {attempt.host === undefined ? '' : `: ${attempt.host}`}
+        {attempt.pool === undefined ? '' : ` → ${attempt.pool}`}
+      </span>
+      <StateTag state={attempt.state ?? 'running'} />
+    </Flex>
+  );
+  return (
+    <Card size="small" title={title} extra={formatTime(attempt.started)}>
+      {attempt.reason !== undefined && (
+        <Descriptions
+          size="small"
+          column={1}
+          items={[
+            { key: 'reason', label: text.timeline.reason, children: attempt.reason },
+            { key: 'message', label: text.timeline.message, children: attempt.message ?? '–' },
+            { key: 'next', label: text.timeline.next, children: text.next(attempt.next) },
+          ]}
+        />
+      )}
+      {attempt.sources.length > 0 ? (
+        <Table<JobSource>
+          size="small"
+          aria-label={text.timeline.sources}
+          pagination={false}
+          columns={sourceColumns}
+          rowKey={(source) =>
+            `${source.url} ${source.checksumattempt} ${source.trynumber} ${source.sourcerank}`
+          }
+          dataSource={[...attempt.sources]}
+          scroll={{ x: 'max-content' }}
+        />
+      ) : (
+        <Typography.Text type="secondary">{text.timeline.nothingMoved}</Typography.Text>
+      )}
+    </Card>
+  );
+}
+
+const sourceColumns: TableColumnsType<JobSource> = [
+  { title: text.timeline.rank, dataIndex: 'sourcerank', width: 60 },
+  {
+    title: text.timeline.source,
+    dataIndex: 'url',
+    render: (url: string, source) => (
+      <>
+        <Typography.Text style={{ overflowWrap: 'anywhere' }}>{url}</Typography.Text>
+        {source.location !== undefined && (
+          <Typography.Text type="secondary"> · {source.location}</Typography.Text>
+        )}
+      </>
+    ),
+  },
+  {
+    title: text.timeline.try,
+    render: (_: unknown, { checksumattempt, trynumber }) => `${checksumattempt ?? 1}.${trynumber ?? 1}`,
+  },
+  { title: text.timeline.state, render: (_: unknown, { state }) => <StateTag state={state ?? 'running'} /> },
+  {
+    title: text.timeline.bytes,
+    align: 'right',
+    render: (_: unknown, { bytes, totalbytes }) =>
+      totalbytes === undefined || bytes === totalbytes
+        ? formatBytes(bytes)
+        : `${formatBytes(bytes)} / ${formatBytes(totalbytes)}`,
+  },
+  {
+    title: text.timeline.rate,
+    align: 'right',
+    render: (_: unknown, { bytespersecond }) => formatRate(bytespersecond),
+  },
+  {
+    title: text.timeline.duration,
+    align: 'right',
+    render: (_: unknown, { durationms }) => formatDuration(durationms),
+  },
+  {
+    title: text.timeline.reason,
+    render: (_: unknown, { reason, message }) =>
+      reason === undefined ? (
+        ''
+      ) : (
+        <Tooltip title={message}>{`${reason}${message === undefined ? '' : `: ${message}`}`}</Tooltip>
+      ),
+  },
+  { title: text.timeline.next, render: (_: unknown, { next }) => text.next(next) },
+];
+
+function Phases({ phases }: { readonly phases: Readonly<Record<string, number>> }) {
+  const parts = Object.entries(phases).map(([phase, ms]) => `${text.phase(phase)} ${formatDuration(ms)}`);
+  return <Typography.Text type="secondary">{parts.join(' · ')}</Typography.Text>;
+}
