@@ -76,7 +76,7 @@ async function makeKit({ work, signal }: BenchmarkOptions, ground: Ground, pool:
 async function fillCompileCache(kit: Kit, signal: AbortSignal): Promise<void> {
   const stand = await startStand(millraceCommand(kit, kit.warmUp).command, signal);
   try {
-    await stand.run('go');
+    await stand.run('go', signal);
   } finally {
     await stand.kill();
     await emptyPool(kit);

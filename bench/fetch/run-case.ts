@@ -87,7 +87,7 @@ async function runOnce(state: State, each: Case, round: number, deps: CaseDeps):
       state.stand = await startStand(contestant.command, signal);
       if (!deps.hurry) await runProgram('sync', ['-f', kit.work], { signal });
     }
-    state.runs.push(await state.stand.run(contestant.line));
+    state.runs.push(await state.stand.run(contestant.line, signal));
     if (contestant.kind !== 'bound') {
       // everything is compared once, later rounds are spot-checked
       const stride = round === 1 ? 1 : 16;
@@ -117,7 +117,7 @@ async function startWarm(contestant: Contestant, deps: CaseDeps, signal: AbortSi
   // one that is to be killed is a fresh process afterwards, which has to be as cold as it would be
   if (killedAt !== undefined) return stand;
   try {
-    await stand.run(warmUpLine);
+    await stand.run(warmUpLine, signal);
     await emptyPool(deps.kit);
     return stand;
   } catch (error) {
@@ -136,7 +136,7 @@ async function runUntilKilled(
   const { mirror, bytes } = killedAt;
   const goal = mirror.sentBytes + bytes;
   let ended = false;
-  const run = stand.run(line).then(
+  const run = stand.run(line, signal).then(
     () => {
       ended = true;
     },

@@ -8,6 +8,7 @@ import {
   testPackages,
 } from '../../apps/standalone/src/system-packages.ts';
 import { buildTinyTemplate } from '../../apps/standalone/src/tiny-template/build-tiny-template.ts';
+import { buildWebConsole } from '../../apps/standalone/src/web-console.ts';
 
 /**
  * As root, makes what tests find ready: system packages, and the tiny template with its kernel, because the machines in
@@ -29,8 +30,10 @@ try {
     signal,
   });
   console.log(`✔ system packages${installed.length === 0 ? '' : `: installed ${installed.join(' ')}`}`);
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  console.log(`✔ web console${(await buildWebConsole({ root, signal })) ? ', built' : ''}`);
   const template = await buildTinyTemplate({
-    cacheDirectory: join(fileURLToPath(new URL('../..', import.meta.url)), 'node_modules/.cache/millrace'),
+    cacheDirectory: join(root, 'node_modules/.cache/millrace'),
     tag: 'demo',
     environment: proxies,
     signal,

@@ -66,6 +66,7 @@ try {
     total = addCounts(
       total,
       await check('types', [], [bin('tsc'), '--noEmit']),
+      await check('types of the console', [], [bin('tsc'), '--noEmit', '-p', 'apps/web']),
       await check('lint', [], [bin('biome'), 'lint', '--error-on-warnings', '.']),
       await check('format', [], [bin('biome'), 'format', '.']),
     );

@@ -20,6 +20,7 @@ import { prepareCluster } from './postgres-cluster.ts';
 import { formatDuration, type Progress } from './progress.ts';
 import { type SupervisedPart, type Supervisor, supervise } from './supervise.ts';
 import { corePackages, demoPackages, ensurePackages } from './system-packages.ts';
+import { buildWebConsole } from './web-console.ts';
 
 export interface LaunchOptions {
   readonly options: StartOptions;
@@ -77,6 +78,10 @@ export async function launch(options: LaunchOptions, running: RunningPart[]): Pr
     running.push({ part, supervisor, stopSignal });
   };
 
+  await progress.step('Web console', async () => {
+    const built = await buildWebConsole({ root, signal });
+    return { value: undefined, detail: built ? 'built' : 'built before' };
+  });
   const compiled = fillCompileCache({ root, dataDirectory: data.path, signal });
   // a failure is told when it is waited for; until then it must not count as unhandled
   compiled.catch(() => {});

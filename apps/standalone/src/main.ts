@@ -117,6 +117,7 @@ async function introduce(
   const profile = await offerProfile(invoker, settings, signal);
   progress.line('');
   progress.line(`Millrace is ready (${formatDuration(elapsedMs)}).`);
+  progress.line(`  console    ${new URL('/', apiUrl).href}`);
   progress.line(`  API        ${apiUrl}`);
   if (credentials.password !== undefined) {
     progress.line(`  admin      password ${credentials.password}   (shown this once)`);

@@ -34,6 +34,7 @@ export const demoPackages = {
 export const testPackages = {
   'nfs-ganesha': 'the NFS server that images are fetched from',
   'nfs-ganesha-vfs': 'lets it export directories',
+  chromium: 'the browser that the console is tried in',
   rpcbind: 'tells clients of NFS version 3 its ports',
 } as const;
 

@@ -36,6 +36,7 @@ function usePreference(media: string): boolean {
 function Console() {
   const dark = usePreference('(prefers-color-scheme: dark)');
   const still = usePreference('(prefers-reduced-motion: reduce)');
+  const muted = dark ? 'rgba(255, 255, 255, 0.72)' : 'rgba(0, 0, 0, 0.66)';
   const [session, setSession] = useState(rememberedSession);
   const router = useMemo(
     () => session && makeRouter({ session, onEnd: () => setSession(undefined) }),
@@ -58,10 +59,17 @@ function Console() {
       theme={{
         algorithm: dark ? theme.darkAlgorithm : theme.defaultAlgorithm,
         token: {
-          colorPrimary: dark ? '#3f8fd6' : '#0b5fa5',
+          colorPrimary: dark ? '#2a72b5' : '#0b5fa5',
           colorLink: dark ? '#6fb1ec' : '#0b5fa5',
+          // the library's own are too pale for WCAG 2.2 AA (1.4.3)
+          colorTextSecondary: muted,
+          colorTextTertiary: muted,
+          colorTextDescription: muted,
+          colorTextPlaceholder: muted,
+          colorError: dark ? '#ff9a9a' : '#b3161b',
           motion: !still,
         },
+        components: { Menu: { itemSelectedColor: dark ? '#9fd0fa' : '#0b5fa5' } },
       }}
     >
       <App>

@@ -23,8 +23,8 @@ test('what a child of a child wrote and used is counted', () =>
     const argv = [wrapper, 'sh', '-c', writing];
     const stand = await startStand({ file: 'sh', argv, directory }, signal);
     try {
-      const run = await stand.run('go');
-      const again = await stand.run('go');
+      const run = await stand.run('go', signal);
+      const again = await stand.run('go', signal);
       assert.ok(run.writtenBytes >= 3 * 1024 ** 2, `${run.writtenBytes}`);
       assert.ok(again.writtenBytes < 2 * run.writtenBytes, 'the second run counts for itself');
       assert.ok(run.largestProcessBytes > 0 && run.seconds > 0);
@@ -38,8 +38,8 @@ test('a failed run says why, and the next one is possible', () =>
     const argv = [wrapper, 'sh', '-c', 'test -e file || { echo no file >&2; : >file; exit 3; }'];
     const stand = await startStand({ file: 'sh', argv, directory }, signal);
     try {
-      await assert.rejects(stand.run('go'), /exit code 3: no file/);
-      await stand.run('go');
+      await assert.rejects(stand.run('go', signal), /exit code 3: no file/);
+      await stand.run('go', signal);
     } finally {
       await stand.kill();
     }
@@ -48,7 +48,7 @@ test('a failed run says why, and the next one is possible', () =>
 test('a process that times itself is believed', () =>
   inDirectory(async (directory) => {
     const stand = await startStand(shell(directory, 'echo ready; read -r _; echo ok 12.5; cat'), signal);
-    assert.equal((await stand.run('go')).seconds, 12.5);
+    assert.equal((await stand.run('go', signal)).seconds, 12.5);
     await stand.kill();
   }));
 
@@ -56,7 +56,7 @@ test('killing ends what was started, too', () =>
   inDirectory(async (directory) => {
     const script = 'echo ready; sh -c "echo \\$\\$ >pid; echo ok; sleep 60; :"; :';
     const stand = await startStand(shell(directory, script), signal);
-    await stand.run('go');
+    await stand.run('go', signal);
     await stand.kill();
     const pid = (await readFile(join(directory, 'pid'), 'utf8')).trim();
     const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => 'State:\tZ');

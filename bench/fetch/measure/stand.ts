@@ -19,7 +19,7 @@ export interface Run {
  */
 export interface Stand {
   /** @throws Error with the reason when the work failed */
-  run(line: string): Promise<Run>;
+  run(line: string, signal: AbortSignal): Promise<Run>;
   /** Ends it and everything it started, without any warning. */
   kill(): Promise<void>;
 }
@@ -70,33 +70,33 @@ export async function startStand(command: StandCommand, signal: AbortSignal): Pr
     if (pid !== undefined && child.exitCode === null && child.signalCode === null) killTree(pid);
     await exited.promise;
   };
-  const answer = async (): Promise<string> => {
+  const answer = async (patience: AbortSignal): Promise<string> => {
     const line = lines
       .next()
       .then(async ({ value, done }) => (done ? `failed ${await exited.promise}` : value));
-    return await orAborted<string>(line, signal);
+    return await orAborted<string>(line, patience);
   };
-  const requireAnswer = async (word: string): Promise<string> => {
-    const line = await answer();
+  const requireAnswer = async (word: string, patience: AbortSignal): Promise<string> => {
+    const line = await answer(patience);
     if (line === word || line.startsWith(`${word} `)) return line;
     throw new Error(`${line.replace(/^failed /, '')} ${stderr.trim()}`.trim());
   };
   try {
-    await requireAnswer('ready');
+    await requireAnswer('ready', signal);
   } catch (error) {
     await kill();
     throw error;
   }
   return {
     kill,
-    async run(line) {
+    async run(line, patience) {
       stderr = '';
       const before = usageOf(pid!);
       const memory = watchMemory(pid!);
       try {
         const began = performance.now();
         child.stdin!.write(`${line}\n`);
-        const reply = await requireAnswer('ok');
+        const reply = await requireAnswer('ok', patience);
         const seconds = (performance.now() - began) / 1000;
         const after = usageOf(pid!);
         const { largestBytes, sumBytes } = memory.stop();

@@ -132,10 +132,11 @@ function Running() {
 function Failures() {
   const events = useRows<ApiEvent>('listEvents', { level: 'ERROR', page: 1, pagesize: 5 });
   const rows = events.data?.rows ?? [];
+  if (rows.length === 0)
+    return <Typography.Text type="secondary">{text.dashboard.noFailures}</Typography.Text>;
   return (
     <List
       size="small"
-      locale={{ emptyText: text.dashboard.noFailures }}
       dataSource={[...rows]}
       renderItem={(event) => (
         <List.Item key={event.id}>

@@ -6,6 +6,7 @@ import { text } from '../text/en.ts';
 import { Failure } from '../ui/failure.tsx';
 import { Page } from '../ui/page.tsx';
 import { formatBytes, formatGibibytes, formatTime } from '../ui/quantities.ts';
+import { Scroller } from '../ui/scroller.tsx';
 import { StateTag } from '../ui/state-tag.tsx';
 import { Timeline } from '../ui/timeline.tsx';
 import { eventColumns } from './events.tsx';
@@ -147,14 +148,15 @@ function Cards({ vm }: { readonly vm: VirtualMachine }) {
 function Events({ id }: { readonly id: string }) {
   const events = useRows<ApiEvent>('listEvents', { resourceid: id, page: 1, pagesize: 100 });
   return (
-    <Table<ApiEvent>
-      aria-label={t.events}
-      size="small"
-      pagination={false}
-      rowKey={(event) => event.id ?? ''}
-      dataSource={[...(events.data?.rows ?? [])]}
-      columns={eventColumns}
-      scroll={{ x: 'max-content' }}
-    />
+    <Scroller label={t.events}>
+      <Table<ApiEvent>
+        aria-label={t.events}
+        size="small"
+        pagination={false}
+        rowKey={(event) => event.id ?? ''}
+        dataSource={[...(events.data?.rows ?? [])]}
+        columns={eventColumns}
+      />
+    </Scroller>
   );
 }

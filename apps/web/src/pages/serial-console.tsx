@@ -37,7 +37,9 @@ export function SerialConsole({ id }: { readonly id: string }) {
     return () => leaving.abort(new Error('the page was left'));
   }, [id]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: it follows the output
-  useEffect(() => end.current?.scrollIntoView({ block: 'nearest' }), [output]);
+  useEffect(() => {
+    end.current?.scrollIntoView({ block: 'nearest' });
+  }, [output]);
   return (
     <Flex vertical gap="small">
       <Typography.Text type="secondary">{text.instances.consoleNote}</Typography.Text>

@@ -2,6 +2,7 @@ import { Alert, Card, Descriptions, Flex, Table, Typography } from 'antd';
 import type { TemplateProbe } from '../api/entities.ts';
 import { text } from '../text/en.ts';
 import { formatBytes, formatGibibytes } from '../ui/quantities.ts';
+import { Scroller } from '../ui/scroller.tsx';
 import { StateTag } from '../ui/state-tag.tsx';
 
 const t = text.register;
@@ -38,29 +39,30 @@ export function ProbeReport({ probe }: { readonly probe: TemplateProbe }) {
         {warnings.map((warning) => (
           <Alert key={warning} type="warning" showIcon title={warning} />
         ))}
-        <Table<Source>
-          aria-label={t.mirrors}
-          size="small"
-          pagination={false}
-          rowKey={(source) => source.url ?? ''}
-          dataSource={[...(probe.source ?? [])]}
-          scroll={{ x: 'max-content' }}
-          columns={[
-            { title: t.source, render: (_: unknown, { url }) => <span className="prose">{url}</span> },
-            { title: t.priority, dataIndex: 'priority' },
-            { title: t.location, dataIndex: 'location' },
-            { title: t.size, render: (_: unknown, { size }) => formatBytes(size) },
-            {
-              title: t.state,
-              render: (_: unknown, { usable, message, reason }) => (
-                <>
-                  <StateTag state={usable ? t.usable : t.unusable} />
-                  {message ?? reason}
-                </>
-              ),
-            },
-          ]}
-        />
+        <Scroller label={t.mirrors}>
+          <Table<Source>
+            aria-label={t.mirrors}
+            size="small"
+            pagination={false}
+            rowKey={(source) => source.url ?? ''}
+            dataSource={[...(probe.source ?? [])]}
+            columns={[
+              { title: t.source, render: (_: unknown, { url }) => <span className="address">{url}</span> },
+              { title: t.priority, dataIndex: 'priority' },
+              { title: t.location, dataIndex: 'location' },
+              { title: t.size, render: (_: unknown, { size }) => formatBytes(size) },
+              {
+                title: t.state,
+                render: (_: unknown, { usable, message, reason }) => (
+                  <>
+                    <StateTag state={usable ? t.usable : t.unusable} />
+                    {message ?? reason}
+                  </>
+                ),
+              },
+            ]}
+          />
+        </Scroller>
       </Flex>
     </Card>
   );

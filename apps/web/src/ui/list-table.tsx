@@ -7,6 +7,7 @@ import { useRows } from '../api/queries.ts';
 import { text } from '../text/en.ts';
 import { csvOf, download } from './export.ts';
 import { Failure } from './failure.tsx';
+import { Scroller } from './scroller.tsx';
 
 /** What a list remembers in the URL, so that it can be sent to somebody. */
 export interface ListSearch {
@@ -79,25 +80,26 @@ export function ListTable<T extends object>(props: {
         </Dropdown>
       </Flex>
       <Failure error={rows.error} retry={() => void rows.refetch()} />
-      <Table<T>
-        aria-label={props.label}
-        size="middle"
-        columns={props.columns}
-        rowKey={props.rowKey}
-        dataSource={rows.data?.rows ?? []}
-        loading={rows.isPending}
-        scroll={{ x: 'max-content' }}
-        locale={{ emptyText: props.empty ?? text.list.empty }}
-        pagination={{
-          current: page,
-          pageSize: pagesize,
-          total: rows.data?.count ?? 0,
-          showSizeChanger: true,
-          pageSizeOptions: [10, 20, 50, 100, 500],
-          showTotal: (total, [from, to]) => text.list.range(from, to, total),
-          onChange: (next, size) => remember({ page: next, pagesize: size }),
-        }}
-      />
+      <Scroller label={props.label}>
+        <Table<T>
+          aria-label={props.label}
+          size="middle"
+          columns={props.columns}
+          rowKey={props.rowKey}
+          dataSource={rows.data?.rows ?? []}
+          loading={rows.isPending}
+          locale={{ emptyText: props.empty ?? text.list.empty }}
+          pagination={{
+            current: page,
+            pageSize: pagesize,
+            total: rows.data?.count ?? 0,
+            showSizeChanger: true,
+            pageSizeOptions: [10, 20, 50, 100, 500],
+            showTotal: (total, [from, to]) => text.list.range(from, to, total),
+            onChange: (next, size) => remember({ page: next, pagesize: size }),
+          }}
+        />
+      </Scroller>
     </Flex>
   );
 }

@@ -66,12 +66,8 @@ const moodOf: Readonly<Record<string, Mood>> = {
   Removed: 'gone',
 };
 
-/** A state by word, sign and colour: never by colour alone. */
+/** A state by word and coloured sign: never by colour alone, and the word as legible as any other. */
 export function StateTag({ state, children }: { readonly state: string; readonly children?: ReactNode }) {
   const { color, icon } = moods[moodOf[state] ?? 'still'];
-  return (
-    <Tag color={color} icon={icon}>
-      {children ?? state}
-    </Tag>
-  );
+  return <Tag icon={<span className={`sign-${color}`}>{icon}</span>}>{children ?? state}</Tag>;
 }

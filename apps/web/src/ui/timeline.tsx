@@ -1,8 +1,9 @@
 import type { Job, JobAttempt, JobSource } from '@millrace/api-client/job';
-import { Card, Descriptions, Flex, Progress, Table, type TableColumnsType, Tooltip, Typography } from 'antd';
+import { Card, Descriptions, Flex, Progress, Table, type TableColumnsType, Typography } from 'antd';
 import { text } from '../text/en.ts';
 import { Failure } from './failure.tsx';
 import { formatBytes, formatDuration, formatRate, formatTime } from './quantities.ts';
+import { Scroller } from './scroller.tsx';
 import { StateTag } from './state-tag.tsx';
 
 /** A deployment as it decides and goes on: host, then source, then try. The same record that API and CLI show. */
@@ -34,9 +35,9 @@ export function JobProgressBar({ job }: { readonly job: Job }) {
         ]
       : []),
     ...(progress.bytespersecond ? [formatRate(progress.bytespersecond)] : []),
-    ...(progress.etaseconds === undefined
+    ...((progress.etaseconds ?? 0) < 1
       ? []
-      : [text.timeline.left(formatDuration(progress.etaseconds * 1000))]),
+      : [text.timeline.left(formatDuration((progress.etaseconds ?? 0) * 1000))]),
   ];
   const line = parts.join(' · ');
   return (
@@ -77,17 +78,18 @@ function Attempt({ attempt, number }: { readonly attempt: JobAttempt; readonly n
         />
       )}
       {attempt.sources.length > 0 ? (
-        <Table<JobSource>
-          size="small"
-          aria-label={text.timeline.sources}
-          pagination={false}
-          columns={sourceColumns}
-          rowKey={(source) =>
-            `${source.url} ${source.checksumattempt} ${source.trynumber} ${source.sourcerank}`
-          }
-          dataSource={[...attempt.sources]}
-          scroll={{ x: 'max-content' }}
-        />
+        <Scroller label={text.timeline.sources}>
+          <Table<JobSource>
+            size="small"
+            aria-label={text.timeline.sources}
+            pagination={false}
+            columns={sourceColumns}
+            rowKey={(source) =>
+              `${source.url} ${source.checksumattempt} ${source.trynumber} ${source.sourcerank}`
+            }
+            dataSource={[...attempt.sources]}
+          />
+        </Scroller>
       ) : (
         <Typography.Text type="secondary">{text.timeline.nothingMoved}</Typography.Text>
       )}
@@ -96,24 +98,24 @@ function Attempt({ attempt, number }: { readonly attempt: JobAttempt; readonly n
 }
 
 const sourceColumns: TableColumnsType<JobSource> = [
-  { title: text.timeline.rank, dataIndex: 'sourcerank', width: 60 },
+  { title: text.timeline.rank, dataIndex: 'sourcerank', width: 48 },
   {
     title: text.timeline.source,
     dataIndex: 'url',
-    render: (url: string, source) => (
-      <>
-        <Typography.Text style={{ overflowWrap: 'anywhere' }}>{url}</Typography.Text>
-        {source.location !== undefined && (
-          <Typography.Text type="secondary"> · {source.location}</Typography.Text>
-        )}
-      </>
+    render: (url: string, { location }) => (
+      <span className="address">{location === undefined ? url : `${url} · ${location}`}</span>
     ),
   },
   {
-    title: text.timeline.try,
-    render: (_: unknown, { checksumattempt, trynumber }) => `${checksumattempt ?? 1}.${trynumber ?? 1}`,
+    title: text.timeline.state,
+    render: (_: unknown, { state }) => <StateTag state={state ?? 'running'} />,
   },
-  { title: text.timeline.state, render: (_: unknown, { state }) => <StateTag state={state ?? 'running'} /> },
+  {
+    title: text.timeline.reason,
+    render: (_: unknown, { reason, message }) =>
+      reason === undefined ? '' : <span className="address">{`${reason}: ${message ?? ''}`}</span>,
+  },
+  { title: text.timeline.next, render: (_: unknown, { next }) => text.next(next) },
   {
     title: text.timeline.bytes,
     align: 'right',
@@ -133,15 +135,9 @@ const sourceColumns: TableColumnsType<JobSource> = [
     render: (_: unknown, { durationms }) => formatDuration(durationms),
   },
   {
-    title: text.timeline.reason,
-    render: (_: unknown, { reason, message }) =>
-      reason === undefined ? (
-        ''
-      ) : (
-        <Tooltip title={message}>{`${reason}${message === undefined ? '' : `: ${message}`}`}</Tooltip>
-      ),
+    title: text.timeline.try,
+    render: (_: unknown, { checksumattempt, trynumber }) => `${checksumattempt ?? 1}.${trynumber ?? 1}`,
   },
-  { title: text.timeline.next, render: (_: unknown, { next }) => text.next(next) },
 ];
 
 function Phases({ phases }: { readonly phases: Readonly<Record<string, number>> }) {

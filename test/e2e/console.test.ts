@@ -1,0 +1,238 @@
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { accessibilityProblems, complaintsOf, openBrowser } from './browser.ts';
+import { type Instance, makeDataDirectory, resetInstance, startInstance } from './instance.ts';
+
+/**
+ * The web console in a real browser, at an instance with its demo: every screen, and one life of a template and an
+ * instance, by hand. Tests in order. With MILLRACE_SCREENS=DIR each screen is also kept as a picture.
+ */
+
+const port = '8080';
+const origin = `http://127.0.0.1:${port}`;
+const patience = 20_000;
+const pictures = process.env['MILLRACE_SCREENS'];
+
+let dataDir: string;
+let instance: Instance;
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+let complaints: string[];
+let metalink: string;
+
+before(async () => {
+  dataDir = await makeDataDirectory();
+  instance = await startInstance(dataDir, []);
+  browser = await openBrowser();
+  context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    // a screen that is still fading is no screen to judge
+    reducedMotion: 'reduce',
+  });
+  page = await context.newPage();
+  page.setDefaultTimeout(patience);
+  complaints = complaintsOf(page);
+  await demoIsDone();
+  metalink = await demoMetalink();
+  if (pictures) await mkdir(pictures, { recursive: true });
+});
+
+after(async () => {
+  await browser?.close();
+  await instance?.stop();
+  if (dataDir) await resetInstance(dataDir);
+});
+
+async function demoIsDone(): Promise<void> {
+  const deadline = Date.now() + 2 * patience;
+  while (!/What to try next/.test(instance.output())) {
+    assert.ok(Date.now() < deadline, instance.output());
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function demoMetalink(): Promise<string> {
+  const [template] = await instance.api.list('listTemplates', { templatefilter: 'all' });
+  return String(template?.['url']);
+}
+
+function password(): string {
+  const found = /admin\s+password (\S+)/.exec(instance.output())?.[1];
+  assert.ok(found, 'the launcher tells the password');
+  return found;
+}
+
+async function see(path: string, heading: string): Promise<void> {
+  await page.goto(`${origin}${path}`);
+  await page.getByRole('heading', { level: 1, name: heading }).waitFor();
+  await page.locator('.ant-skeleton, .ant-spin-spinning').first().waitFor({ state: 'detached' });
+}
+
+async function picture(name: string): Promise<void> {
+  if (!pictures) return;
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    await page.waitForTimeout(300);
+    await page.screenshot({ path: join(pictures, `${name}-${colorScheme}.png`) });
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.waitForTimeout(300);
+}
+
+test('a wrong password is refused in words, the right one leads to the dashboard, and a reload stays there', async () => {
+  await page.goto(origin);
+  await page.getByLabel('Password').fill('wrong');
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('alert').getByText('Failed to authenticate user admin').waitFor();
+  await picture('login');
+  assert.deepEqual(await accessibilityProblems(page), []);
+  complaints.length = 0;
+  await page.getByLabel('Password').fill(password());
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Dashboard' }).waitFor();
+  await page.reload();
+  await page.getByRole('heading', { level: 1, name: 'Dashboard' }).waitFor();
+  // nothing a script could steal
+  assert.equal(await page.evaluate('document.cookie'), '');
+});
+
+test('a template is registered by pasting a metalink: a host says what it found', async () => {
+  await see('/templates/register', 'Register a template');
+  await page.getByLabel('URL of the image or metalink').fill(metalink);
+  await page.getByRole('button', { name: 'Look at it' }).click();
+  const report = page.locator('.ant-card', { hasText: 'What the host found' });
+  await report.getByText('from the metalink').waitFor();
+  assert.ok((await report.getByText('usable', { exact: true }).count()) >= 1);
+  await picture('register');
+  assert.deepEqual(await accessibilityProblems(page), []);
+  await page.getByLabel('Name', { exact: true }).fill('from-the-form');
+  await page.getByRole('button', { name: 'Register', exact: true }).click();
+  await page.getByRole('heading', { level: 1, name: 'from-the-form' }).waitFor();
+  await page.getByText('Direct download').first().waitFor();
+});
+
+test('a URL that leads nowhere is refused with cause and next step, and registers nothing', async () => {
+  const before = await instance.api.list('listTemplates', { templatefilter: 'all' });
+  await see('/templates/register', 'Register a template');
+  await page.getByLabel('URL of the image or metalink').fill('http://127.0.0.1:8999/nothing.qcow2');
+  await page.getByRole('button', { name: 'Look at it' }).click();
+  await page
+    .getByRole('alert')
+    .getByText(/refuses connections.*Next: check that the web server runs/s)
+    .waitFor();
+  const afterwards = await instance.api.list('listTemplates', { templatefilter: 'all' });
+  assert.equal(afterwards.length, before.length);
+});
+
+test('an instance is deployed in one form; its timeline shows the image arrive, its console the guest boot', async () => {
+  await see('/templates', 'Templates');
+  await page.getByRole('link', { name: 'from-the-form' }).click();
+  await page.getByRole('link', { name: 'Deploy an instance' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('by-hand');
+  await page.getByRole('button', { name: 'Deploy', exact: true }).click();
+  await page.getByRole('heading', { level: 1, name: 'by-hand' }).waitFor();
+  await page.getByText('Attempt 1', { exact: false }).first().waitFor();
+  await picture('timeline');
+  const sources = page.getByRole('table', { name: 'Sources that were tried' }).first();
+  await sources.getByText('succeeded').first().waitFor();
+  await page.getByRole('button', { name: 'Reboot' }).waitFor();
+  assert.deepEqual(await accessibilityProblems(page), []);
+  await page.getByRole('tab', { name: 'Console' }).click();
+  await page.getByText('MILLRACE-GUEST: ready').waitFor();
+  await picture('console');
+  assert.deepEqual(await accessibilityProblems(page), []);
+  await page.getByRole('tab', { name: 'Overview' }).click();
+  await page.getByText('Running').first().waitFor();
+  await picture('instance');
+});
+
+test('an instance is reinstalled, destroyed, recovered and expunged, each after a question where something is lost', async () => {
+  const confirm = async (name: string) => {
+    await page.getByRole('button', { name, exact: true }).click();
+    const dialog = page.getByRole('dialog').filter({ hasText: `${name} by-hand?` });
+    await dialog.getByRole('button', { name, exact: true }).click();
+    await dialog.waitFor({ state: 'detached' });
+  };
+  await confirm('Reinstall');
+  await page.getByRole('button', { name: /^Jobs,/ }).click();
+  await page.getByText('Reinstall: by-hand').waitFor();
+  await page.keyboard.press('Escape');
+  await page.mouse.click(640, 700);
+  await page.getByRole('tab', { name: 'Timeline' }).click();
+  await page.getByText('restoreVirtualMachine').first().waitFor();
+  await page
+    .locator('.ant-card', { hasText: 'restoreVirtualMachine' })
+    .first()
+    .getByText('done')
+    .first()
+    .waitFor();
+  await page.getByRole('tab', { name: 'Overview' }).click();
+  await page.getByText('Running').first().waitFor();
+  await confirm('Destroy');
+  await page.getByRole('button', { name: 'Recover' }).click();
+  await page.getByText('Stopped').first().waitFor();
+  await confirm('Destroy');
+  await page.getByRole('button', { name: 'Expunge' }).waitFor();
+  await confirm('Expunge');
+  await page.getByText('There is no such instance').waitFor();
+});
+
+test('every screen shows what there is, complains about nothing, and axe finds nothing serious, light or dark', async () => {
+  const screens = [
+    ['/', 'Dashboard', 'Instances by state'],
+    ['/instances', 'Instances', 'demo-1'],
+    ['/templates', 'Templates', 'tiny-linux'],
+    ['/hosts', 'Hosts', 'Up'],
+    ['/pools', 'Primary storage', 'Filesystem'],
+    ['/events', 'Events', 'VM.CREATE'],
+    ['/jobs', 'Jobs', 'deployVirtualMachine'],
+    ['/settings', 'Global settings', 'direct.download'],
+  ] as const;
+  complaints.length = 0;
+  for (const [path, heading, content] of screens) {
+    await see(path, heading);
+    await page.getByText(content).first().waitFor();
+    await picture(heading.toLowerCase().replaceAll(' ', '-'));
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.waitForTimeout(200);
+      assert.deepEqual(await accessibilityProblems(page), [], `${path}, ${colorScheme}`);
+    }
+    await page.emulateMedia({ colorScheme: 'light' });
+  }
+  assert.deepEqual(complaints, []);
+});
+
+test('search and page of a list are in the URL, so that it can be sent to somebody', async () => {
+  await see('/instances?keyword=no-such-instance', 'Instances');
+  await page.getByText('No instances yet.').waitFor();
+  await page.getByRole('searchbox').fill('demo');
+  await page.getByRole('searchbox').press('Enter');
+  await page.getByRole('link', { name: 'demo-1' }).waitFor();
+  assert.match(page.url(), /keyword=demo/);
+});
+
+test('a setting that breaks its rule is refused in the dialog', async () => {
+  await see('/settings?keyword=direct.download.checksum', 'Global settings');
+  await page
+    .getByRole('button', { name: /^Change: / })
+    .first()
+    .click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Value').fill('many');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await dialog.getByRole('alert').waitFor();
+  await dialog.getByRole('button', { name: 'Leave it' }).click();
+});
+
+test('logging out ends the session: the next page asks for the password', async () => {
+  await page.goto(origin);
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByLabel('Password').waitFor();
+  await page.goto(`${origin}/instances`);
+  await page.getByLabel('Password').waitFor();
+});
