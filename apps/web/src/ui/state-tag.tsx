@@ -66,7 +66,7 @@ const moodOf: Readonly<Record<string, Mood>> = {
   Removed: 'gone',
 };
 
-/** A state by word and coloured sign: never by colour alone, and the word as legible as any other. */
+/** A state by word and coloured sign: never by colour alone, and the word is as legible as the text around it. */
 export function StateTag({ state, children }: { readonly state: string; readonly children?: ReactNode }) {
   const { color, icon } = moods[moodOf[state] ?? 'still'];
   return <Tag icon={<span className={`sign-${color}`}>{icon}</span>}>{children ?? state}</Tag>;
