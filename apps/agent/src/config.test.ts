@@ -6,7 +6,7 @@ test('only the state directory has no default', () => {
   const config = readConfig({ MILLRACE_AGENT_DIR: '/var/lib/millrace/agent' });
   assert.deepEqual(config, {
     stateDir: '/var/lib/millrace/agent',
-    serverUrl: 'https://127.0.0.1:8250',
+    serverUrls: ['https://127.0.0.1:8250'],
     libvirtUri: 'qemu:///system',
     virtType: 'auto',
     logLevel: 'info',
@@ -40,6 +40,18 @@ test('every problem is listed at once, by the name of its variable', () => {
       return true;
     },
   );
+});
+
+test('MILLRACE_SERVER_URL lists several servers, each once, each a URL', () => {
+  const read = (servers: string) =>
+    readConfig({ MILLRACE_AGENT_DIR: '/a', MILLRACE_SERVER_URL: servers }).serverUrls;
+  assert.deepEqual(read('https://10.0.0.5:8250, https://10.0.0.6:8250'), [
+    'https://10.0.0.5:8250',
+    'https://10.0.0.6:8250',
+  ]);
+  assert.throws(() => read('https://10.0.0.5:8250,http://10.0.0.6:8250'), /MILLRACE_SERVER_URL: must be an https/);
+  assert.throws(() => read('https://10.0.0.5:8250,'), /MILLRACE_SERVER_URL: must be an https/);
+  assert.throws(() => read('https://a:1,https://a:1'), /MILLRACE_SERVER_URL: names a server twice/);
 });
 
 test('MILLRACE_EXIT_WITH_STDIN=1 is read as yes', () => {

@@ -9,9 +9,21 @@ const absolutePath = z.string().startsWith('/', 'must be an absolute path');
 const schema = z.object({
   /** State directory of this agent, mode 0700: its identity. */
   stateDir: absolutePath,
-  serverUrl: z
-    .url({ protocol: /^https$/, error: 'must be an https:// URL, for example https://10.0.0.5:8250' })
-    .default('https://127.0.0.1:8250'),
+  /** Every management server, in any order: a comma list of URLs. The host is connected to one of them at a time. */
+  serverUrls: z
+    .string()
+    .default('https://127.0.0.1:8250')
+    .transform((text) => text.split(',').map((url) => url.trim()))
+    .pipe(
+      z
+        .array(
+          z.url({
+            protocol: /^https$/,
+            error: 'must be an https:// URL or several with commas between them, for example https://10.0.0.5:8250',
+          }),
+        )
+        .refine((urls) => new Set(urls).size === urls.length, 'names a server twice'),
+    ),
   /** Needed until this host has joined once. */
   joinToken: z
     .string()
@@ -30,7 +42,7 @@ export type AgentConfig = Readonly<z.infer<typeof schema>>;
 
 const variables: Readonly<Record<keyof AgentConfig, string>> = {
   stateDir: 'MILLRACE_AGENT_DIR',
-  serverUrl: 'MILLRACE_SERVER_URL',
+  serverUrls: 'MILLRACE_SERVER_URL',
   joinToken: 'MILLRACE_JOIN_TOKEN',
   poolPath: 'MILLRACE_POOL_PATH',
   libvirtUri: 'MILLRACE_LIBVIRT_URI',

@@ -16,7 +16,7 @@ import { joinServer } from './join/join.ts';
 import { makeOperations, throughOperations } from './operations.ts';
 import { makeWatch } from './reconcile/watch.ts';
 import { reconnectDelayMs } from './session/backoff.ts';
-import { runSession } from './session/session.ts';
+import { firstServer, runSession, serverAt } from './session/session.ts';
 import {
   expiryOf,
   type Identity,
@@ -117,9 +117,10 @@ async function joinUntilAnswered(
   log: Logger,
   signal: AbortSignal,
 ): Promise<Identity> {
+  const first = firstServer({ serverUrls: config.serverUrls, random: Math.random });
   for (let attempt = 0; ; attempt++) {
     try {
-      const { serverUrl } = config;
+      const serverUrl = serverAt(config.serverUrls, first + attempt);
       const identity = await joinServer({
         serverUrl,
         token,
@@ -180,7 +181,7 @@ async function runAgent(
   ]);
   await runSession(
     {
-      serverUrl: config.serverUrl,
+      serverUrls: config.serverUrls,
       identity,
       handlers: throughOperations(handlers, operations),
       facts: (factsSignal) => hostFacts(factsDeps, factsSignal),

@@ -66,11 +66,11 @@ function handlersWith(given: Partial<Handlers<AgentMethods>>): Handlers<AgentMet
   return given as Handlers<AgentMethods>;
 }
 
-function startSession(serverUrl: string, deps: Partial<SessionDeps> = {}) {
+function startSession(servers: string | readonly string[], deps: Partial<SessionDeps> = {}) {
   const controller = new AbortController();
   const done = runSession(
     {
-      serverUrl,
+      serverUrls: [servers].flat(),
       identity,
       handlers: handlersWith({}),
       facts: async () => facts,
@@ -195,6 +195,63 @@ test('the agent comes back to a server that was gone for a while', async () => {
   await using second = await startTestServer({ authority, hostUuid, port });
   await soon(second.nextHello());
   await session.stop();
+});
+
+test('the agent goes to another server when its own is gone, and keeps its running operations', async () => {
+  const first = await startTestServer({ authority, hostUuid });
+  await using second = await startTestServer({ authority, hostUuid });
+  const gate = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  let runs = 0;
+  const operations = makeOperations({ now: () => 0, log: silentLogger, reads: new Set() });
+  const handlers = handlersWith({
+    'vm.stop': async () => {
+      runs++;
+      begun.resolve();
+      await gate.promise;
+      return { state: 'Stopped', forcedAfterTimeout: false };
+    },
+  });
+  const session = startSession([first.url, second.url], {
+    handlers: throughOperations(handlers, operations),
+  });
+  const params = {
+    vm: { uuid: vm.uuid, instanceName: vm.instanceName },
+    forced: false,
+    timeoutSeconds: 10,
+  };
+  const there = await soon(first.nextHello());
+  const lost = there.peer.call('vm.stop', params, { id: 'job-1', signal: never });
+  await soon(begun.promise);
+  const rejected = assert.rejects(lost, ConnectionLost);
+  first.cut();
+  await first[Symbol.asyncDispose]();
+  await rejected;
+
+  const here = await soon(second.nextHello());
+  const joined = here.peer.call('vm.stop', params, { id: 'job-1', signal: never });
+  gate.resolve();
+  await soon(joined);
+  assert.equal(runs, 1);
+  await session.stop();
+});
+
+test('a dead server of the list keeps no host away, and chance decides where a host begins', async () => {
+  await using alive = await startTestServer({ authority, hostUuid });
+  const urls = ['https://127.0.0.1:9', alive.url];
+  const triedDead = async (random: number) => {
+    const servers: unknown[] = [];
+    const log = {
+      ...silentLogger,
+      warn: (fields: object) => servers.push((fields as { server?: unknown }).server),
+    };
+    const session = startSession(urls, { random: () => random, log });
+    await soon(alive.nextHello());
+    await session.stop();
+    return servers;
+  };
+  assert.deepEqual(await triedDead(0), [urls[0]]);
+  assert.deepEqual(await triedDead(0.5), []);
 });
 
 test('the agent does not talk to a server of another CA, nor to one that is only a host of the right one', async () => {

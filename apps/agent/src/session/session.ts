@@ -7,7 +7,8 @@ import { reconnectDelayMs } from './backoff.ts';
 import { type Connection, freshCallId, openConnection } from './connection.ts';
 
 export interface SessionDeps {
-  readonly serverUrl: string;
+  /** At least one. */
+  readonly serverUrls: readonly string[];
   readonly identity: Identity;
   readonly handlers: Handlers<AgentMethods>;
   readonly facts: (signal: AbortSignal) => Promise<HostFacts>;
@@ -25,19 +26,22 @@ const callTimeoutMs = 15_000;
 const goodAfterMs = 5000;
 
 /**
- * Keeps the host connected for as long as the signal allows: connect, say hello, heartbeat; again after every loss.
+ * Keeps the host connected for as long as the signal allows: connect, say hello, heartbeat; again after every loss, then
+ * at the next server of the list, for the one that was lost may be dead. Where hosts begin is left to chance: they spread.
  * Operations go on meanwhile (see `Operations`). A host whose libvirt does not answer stays away: an empty list of VMs
  * would tell the server that all of them are gone.
  */
 export async function runSession(deps: SessionDeps, signal: AbortSignal): Promise<void> {
   const { log } = deps;
   let failures = 0;
-  let lastReason: string | undefined;
+  const lastReasons = new Map<string, string>();
+  let next = firstServer(deps);
   while (!signal.aborted) {
     const begun = performance.now();
+    const serverUrl = serverAt(deps.serverUrls, next++);
     let reason: string;
     try {
-      reason = await connectOnce(deps, signal);
+      reason = await connectOnce(deps, serverUrl, signal);
     } catch (error) {
       reason = describeError(error);
     }
@@ -47,19 +51,27 @@ export async function runSession(deps: SessionDeps, signal: AbortSignal): Promis
     const inMs = reconnectDelayMs(failures, deps.random());
     failures++;
     // the same reason every few seconds would fill the log and say nothing new
-    if (reason !== lastReason || failures % 12 === 0)
-      log.warn(
-        { reason, inMs, failures, server: deps.serverUrl },
-        'not connected to the server: trying again',
-      );
-    lastReason = reason;
+    if (reason !== lastReasons.get(serverUrl) || failures % 12 === 0)
+      log.warn({ reason, inMs, failures, server: serverUrl }, 'not connected to the server: trying again');
+    lastReasons.set(serverUrl, reason);
     await sleep(inMs, signal).catch(() => {});
   }
 }
 
-async function connectOnce(deps: SessionDeps, signal: AbortSignal): Promise<string> {
+export function firstServer(deps: Pick<SessionDeps, 'serverUrls' | 'random'>): number {
+  return Math.floor(deps.random() * deps.serverUrls.length);
+}
+
+/** Counts round the list for ever. */
+export function serverAt(serverUrls: readonly string[], index: number): string {
+  const url = serverUrls[index % serverUrls.length];
+  if (url === undefined) throw new Error('a bug: the list of servers is empty');
+  return url;
+}
+
+async function connectOnce(deps: SessionDeps, serverUrl: string, signal: AbortSignal): Promise<string> {
   const facts = await deps.facts(signal);
-  const connection = await openConnection({ ...deps, signal });
+  const connection = await openConnection({ ...deps, serverUrl, signal });
   const closing = new AbortController();
   void connection.ended.then(() => closing.abort());
   const onStop = () => connection.close('the agent is stopping');
@@ -75,7 +87,7 @@ async function connectOnce(deps: SessionDeps, signal: AbortSignal): Promise<stri
     if (answer.hostUuid !== deps.identity.hostUuid)
       throw new MillraceError('SERVER_NOT_TRUSTED', 'the server takes this host for another one');
     deps.log.info(
-      { server: deps.serverUrl, host: answer.hostUuid, vms: vms.length },
+      { server: serverUrl, host: answer.hostUuid, vms: vms.length },
       'connected to the server',
     );
     deps.watch.connected(vms, async (vm) => {

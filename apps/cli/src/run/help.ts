@@ -150,7 +150,7 @@ export function ownHelp(word: string): string | undefined {
     ]),
     agent: daemonHelp('agent', [
       ['MILLRACE_AGENT_DIR', 'directory of its own (required)'],
-      ['MILLRACE_SERVER_URL', 'where the server takes agents'],
+      ['MILLRACE_SERVER_URL', 'where the servers take agents: one URL, or several with commas'],
       ['MILLRACE_JOIN_TOKEN', 'the token with which a host joins, once'],
       ['MILLRACE_POOL_PATH', 'directory of the local storage pool'],
       ['MILLRACE_LIBVIRT_URI', 'the libvirt to use'],
