@@ -1,5 +1,5 @@
 import { describeError, type Logger } from '@millrace/core';
-import { openCertificateAuthority } from './agents/certificate-authority.ts';
+import { openSharedAuthority } from './agents/certificate-authority.ts';
 import { startAgents } from './agents/start-agents.ts';
 import type { ServerConfig } from './config.ts';
 import { Detached } from './domain/failure-policy.ts';
@@ -50,7 +50,7 @@ export async function startServer(options: {
   const applied = await withPatience(() => migrate(database), patience);
   if (applied.length > 0) log.info({ applied }, 'the database schema was brought up to date');
 
-  const authority = await openCertificateAuthority(config.dataDir);
+  const authority = await withPatience(() => openSharedAuthority(database, config.dataDir), patience);
   const agents = await startAgents({
     database,
     authority,

@@ -2,7 +2,9 @@ import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { mkdir, mkdtemp, open, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { hasErrorCode } from '@millrace/core';
+import { hasErrorCode, MillraceError } from '@millrace/core';
+import type { Database } from '../store/database.ts';
+import { agreeOnAuthority } from '../store/shared-authority.ts';
 import type { KeyAndCertificate } from './certificate-signer.ts';
 
 /** The name that agents check the server's certificate for, whatever address they reach it by. */
@@ -24,16 +26,37 @@ const files = { key: 'ca-key.pem', certificate: 'ca.pem' } as const;
 const serverFiles = { key: 'server-key.pem', certificate: 'server.pem' } as const;
 
 /**
+ * Opens the CA of all servers of this database. The first server brings its own, a new one makes a copy in its data
+ * directory.
+ * @throws MillraceError `CA_DIFFERS` when the data directory holds another one: its hosts would trust this server no more
+ */
+export async function openSharedAuthority(
+  database: Database,
+  dataDir: string,
+): Promise<CertificateAuthority> {
+  const directory = join(dataDir, 'ca');
+  const local = await readPair(directory, files);
+  const agreed = await agreeOnAuthority(database, async () => local ?? (await newAuthority()));
+  const own = local ?? (await install(dataDir, directory, agreed));
+  if (fingerprintOf(own) !== fingerprintOf(agreed))
+    throw new MillraceError(
+      'CA_DIFFERS',
+      `the CA in ${directory} is not the one in the database: start this server with the data directory or the database that belongs to the other, or move ${directory} away to use the database's CA`,
+    );
+  return await openCertificateAuthority(dataDir);
+}
+
+/**
  * Opens the CA in `<dataDir>/ca`, creating it when there is none. Several processes may do so at once: the directory
  * appears whole, and all but the first use the first's.
  */
 export async function openCertificateAuthority(dataDir: string): Promise<CertificateAuthority> {
   const directory = join(dataDir, 'ca');
-  const authority = (await readPair(directory, files)) ?? (await create(dataDir, directory));
+  const authority = (await readPair(directory, files)) ?? (await install(dataDir, directory, await newAuthority()));
   const parsed = new X509Certificate(authority.certificate);
   return {
     certificate: authority.certificate,
-    fingerprint: createHash('sha256').update(parsed.raw).digest('hex'),
+    fingerprint: fingerprintOf(authority),
     async serverCertificate() {
       const names = [...new Set([serverCertificateName, 'localhost', hostname(), '127.0.0.1', '::1'])];
       const kept = await readPair(directory, serverFiles);
@@ -72,12 +95,24 @@ async function renew(
   return pair;
 }
 
-async function create(dataDir: string, directory: string): Promise<KeyAndCertificate> {
+function fingerprintOf({ certificate }: KeyAndCertificate): string {
+  return createHash('sha256').update(new X509Certificate(certificate).raw).digest('hex');
+}
+
+async function newAuthority(): Promise<KeyAndCertificate> {
   const signer = await import('./certificate-signer.ts');
+  return await signer.createAuthority('Millrace CA');
+}
+
+/** @returns the pair, or that of another process that was faster */
+async function install(
+  dataDir: string,
+  directory: string,
+  pair: KeyAndCertificate,
+): Promise<KeyAndCertificate> {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const draft = await mkdtemp(join(dataDir, 'ca-draft-'));
   try {
-    const pair = await signer.createAuthority('Millrace CA');
     await writeSecret(join(draft, files.key), pair.key);
     await writeSecret(join(draft, files.certificate), pair.certificate);
     await syncDirectory(draft);

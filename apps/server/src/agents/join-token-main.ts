@@ -2,16 +2,16 @@ import { parseArgs } from 'node:util';
 import { describeError } from '@millrace/core';
 import { readConfig } from '../config.ts';
 import { openDatabase } from '../store/database.ts';
-import { openCertificateAuthority } from './certificate-authority.ts';
+import { openSharedAuthority } from './certificate-authority.ts';
 import { createJoinToken } from './join-token.ts';
 
 /** Prints `{"token": "mlr1.…"}` for one new host. Needs DATABASE_URL and MILLRACE_DATA_DIR; `--cluster NAME`. */
 try {
   const { values } = parseArgs({ options: { cluster: { type: 'string' } } });
   const config = readConfig(process.env);
-  const authority = await openCertificateAuthority(config.dataDir);
   const database = openDatabase(config.databaseUrl, 1);
   try {
+    const authority = await openSharedAuthority(database, config.dataDir);
     const token = await createJoinToken(database, {
       cluster: values.cluster,
       fingerprint: authority.fingerprint,

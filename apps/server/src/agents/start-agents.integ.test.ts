@@ -10,7 +10,7 @@ import { withTestDatabase } from '../../../../test/postgres.ts';
 import { AgentCallError, Detached } from '../domain/failure-policy.ts';
 import type { Database } from '../store/database.ts';
 import { type CloudRows, insertCloud, insertTemplate, insertVm } from '../store/testing/cloud-rows.ts';
-import { type CertificateAuthority, openCertificateAuthority } from './certificate-authority.ts';
+import { type CertificateAuthority, openCertificateAuthority, openSharedAuthority } from './certificate-authority.ts';
 import { createJoinToken } from './join-token.ts';
 import { type Agents, startAgents } from './start-agents.ts';
 import { connectAgent, hello, join, makeCertificateRequest, postJoin } from './testing/agent-client.ts';
@@ -35,7 +35,7 @@ async function start(t: TestContext): Promise<Setup> {
   const { database, url } = await withTestDatabase(t);
   const dataDir = await temporaryDirectory(t);
   const cloud = await insertCloud(database);
-  const authority = await openCertificateAuthority(dataDir);
+  const authority = await openSharedAuthority(database, dataDir);
   const agents = await startAgents({
     database,
     authority,
@@ -60,6 +60,52 @@ const { signal } = new AbortController();
 const poolStats = {
   pool: { uuid: '3b2f9d9e-6c3a-4a4c-9a4b-0f6b0a4a3c11', type: 'Filesystem', path: '/p' },
 } as const;
+
+test('servers of one database share one authority; a data directory with another one is refused', async (t) => {
+  const { database } = await withTestDatabase(t);
+  const directories = await Promise.all([temporaryDirectory(t), temporaryDirectory(t), temporaryDirectory(t)]);
+  const all = await Promise.all(directories.map((directory) => openSharedAuthority(database, directory)));
+  const fingerprints = new Set(all.map((authority) => authority.fingerprint));
+  assert.equal(fingerprints.size, 1);
+  // it is a real one in each of them: the certificate of the server fits the CA
+  for (const authority of all) assert.match((await authority.serverCertificate()).certificate, /BEGIN CERT/);
+
+  const stranger = await temporaryDirectory(t);
+  const other = await openCertificateAuthority(stranger);
+  const key = await readFile(joinPaths(stranger, 'ca/ca-key.pem'), 'utf8');
+  await assert.rejects(openSharedAuthority(database, stranger), { code: 'CA_DIFFERS' });
+  assert.equal(await readFile(joinPaths(stranger, 'ca/ca-key.pem'), 'utf8'), key);
+  assert.ok(!fingerprints.has(other.fingerprint));
+});
+
+test('an authority that was there before the database kept one is kept', async (t) => {
+  const { database } = await withTestDatabase(t);
+  const directory = await temporaryDirectory(t);
+  const before = await openCertificateAuthority(directory);
+  assert.equal((await openSharedAuthority(database, directory)).fingerprint, before.fingerprint);
+  const second = await openSharedAuthority(database, await temporaryDirectory(t));
+  assert.equal(second.fingerprint, before.fingerprint);
+});
+
+test('a host that joined at one server is admitted by another of the same database', async (t) => {
+  const { database, agents, authority, token } = await start(t);
+  const second = await startAgents({
+    database,
+    authority: await openSharedAuthority(database, await temporaryDirectory(t)),
+    host: '127.0.0.1',
+    port: 0,
+    log: silentLogger,
+  });
+  t.after(() => second.close());
+  const identity = await join(agents.port, await token(), 'host-a');
+  const here = await connectAgent(second.port, identity);
+  assert.equal((await here.peer.call('host.hello', hello(), { id: 'hello', signal })).hostUuid, identity.hostUuid);
+  const late = await join(second.port, await token(), 'host-b');
+  const there = await connectAgent(agents.port, late);
+  assert.equal((await there.peer.call('host.hello', hello(), { id: 'hello', signal })).hostUuid, late.hostUuid);
+  here.socket.terminate();
+  there.socket.terminate();
+});
 
 test('the authority is made once, privately, and kept', async (t) => {
   const directory = await temporaryDirectory(t);

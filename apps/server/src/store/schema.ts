@@ -286,6 +286,12 @@ export interface Tables {
     started: Defaulted<Date>;
     ended: Time;
   };
+  certificate_authority: {
+    id: Defaulted<number>;
+    certificate: string;
+    private_key: string;
+    created: Created;
+  };
   deployment_attempt: {
     id: Generated<number>;
     job_id: number;
