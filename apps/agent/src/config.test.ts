@@ -49,7 +49,10 @@ test('MILLRACE_SERVER_URL lists several servers, each once, each a URL', () => {
     'https://10.0.0.5:8250',
     'https://10.0.0.6:8250',
   ]);
-  assert.throws(() => read('https://10.0.0.5:8250,http://10.0.0.6:8250'), /MILLRACE_SERVER_URL: must be an https/);
+  assert.throws(
+    () => read('https://10.0.0.5:8250,http://10.0.0.6:8250'),
+    /MILLRACE_SERVER_URL: must be an https/,
+  );
   assert.throws(() => read('https://10.0.0.5:8250,'), /MILLRACE_SERVER_URL: must be an https/);
   assert.throws(() => read('https://a:1,https://a:1'), /MILLRACE_SERVER_URL: names a server twice/);
 });

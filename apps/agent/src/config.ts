@@ -19,7 +19,8 @@ const schema = z.object({
         .array(
           z.url({
             protocol: /^https$/,
-            error: 'must be an https:// URL or several with commas between them, for example https://10.0.0.5:8250',
+            error:
+              'must be an https:// URL or several with commas between them, for example https://10.0.0.5:8250',
           }),
         )
         .refine((urls) => new Set(urls).size === urls.length, 'names a server twice'),

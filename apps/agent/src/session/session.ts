@@ -86,10 +86,7 @@ async function connectOnce(deps: SessionDeps, serverUrl: string, signal: AbortSi
     );
     if (answer.hostUuid !== deps.identity.hostUuid)
       throw new MillraceError('SERVER_NOT_TRUSTED', 'the server takes this host for another one');
-    deps.log.info(
-      { server: serverUrl, host: answer.hostUuid, vms: vms.length },
-      'connected to the server',
-    );
+    deps.log.info({ server: serverUrl, host: answer.hostUuid, vms: vms.length }, 'connected to the server');
     deps.watch.connected(vms, async (vm) => {
       const timeout = AbortSignal.timeout(callTimeoutMs);
       await connection.peer.call('vm.changed', vm, { id: freshCallId(), signal: timeout });

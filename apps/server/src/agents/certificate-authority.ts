@@ -52,7 +52,8 @@ export async function openSharedAuthority(
  */
 export async function openCertificateAuthority(dataDir: string): Promise<CertificateAuthority> {
   const directory = join(dataDir, 'ca');
-  const authority = (await readPair(directory, files)) ?? (await install(dataDir, directory, await newAuthority()));
+  const authority =
+    (await readPair(directory, files)) ?? (await install(dataDir, directory, await newAuthority()));
   const parsed = new X509Certificate(authority.certificate);
   return {
     certificate: authority.certificate,

@@ -10,7 +10,11 @@ import { withTestDatabase } from '../../../../test/postgres.ts';
 import { AgentCallError, Detached } from '../domain/failure-policy.ts';
 import type { Database } from '../store/database.ts';
 import { type CloudRows, insertCloud, insertTemplate, insertVm } from '../store/testing/cloud-rows.ts';
-import { type CertificateAuthority, openCertificateAuthority, openSharedAuthority } from './certificate-authority.ts';
+import {
+  type CertificateAuthority,
+  openCertificateAuthority,
+  openSharedAuthority,
+} from './certificate-authority.ts';
 import { createJoinToken } from './join-token.ts';
 import { type Agents, startAgents } from './start-agents.ts';
 import { connectAgent, hello, join, makeCertificateRequest, postJoin } from './testing/agent-client.ts';
@@ -63,7 +67,11 @@ const poolStats = {
 
 test('servers of one database share one authority; a data directory with another one is refused', async (t) => {
   const { database } = await withTestDatabase(t);
-  const directories = await Promise.all([temporaryDirectory(t), temporaryDirectory(t), temporaryDirectory(t)]);
+  const directories = await Promise.all([
+    temporaryDirectory(t),
+    temporaryDirectory(t),
+    temporaryDirectory(t),
+  ]);
   const all = await Promise.all(directories.map((directory) => openSharedAuthority(database, directory)));
   const fingerprints = new Set(all.map((authority) => authority.fingerprint));
   assert.equal(fingerprints.size, 1);
@@ -99,10 +107,16 @@ test('a host that joined at one server is admitted by another of the same databa
   t.after(() => second.close());
   const identity = await join(agents.port, await token(), 'host-a');
   const here = await connectAgent(second.port, identity);
-  assert.equal((await here.peer.call('host.hello', hello(), { id: 'hello', signal })).hostUuid, identity.hostUuid);
+  assert.equal(
+    (await here.peer.call('host.hello', hello(), { id: 'hello', signal })).hostUuid,
+    identity.hostUuid,
+  );
   const late = await join(second.port, await token(), 'host-b');
   const there = await connectAgent(agents.port, late);
-  assert.equal((await there.peer.call('host.hello', hello(), { id: 'hello', signal })).hostUuid, late.hostUuid);
+  assert.equal(
+    (await there.peer.call('host.hello', hello(), { id: 'hello', signal })).hostUuid,
+    late.hostUuid,
+  );
   here.socket.terminate();
   there.socket.terminate();
 });
