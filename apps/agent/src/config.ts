@@ -10,21 +10,21 @@ const schema = z.object({
   /** State directory of this agent, mode 0700: its identity. */
   stateDir: absolutePath,
   /** Every management server, in any order: a comma list of URLs. The host is connected to one of them at a time. */
-  serverUrls: z
-    .string()
-    .default('https://127.0.0.1:8250')
-    .transform((text) => text.split(',').map((url) => url.trim()))
-    .pipe(
-      z
-        .array(
-          z.url({
-            protocol: /^https$/,
-            error:
-              'must be an https:// URL or several with commas between them, for example https://10.0.0.5:8250',
-          }),
-        )
-        .refine((urls) => new Set(urls).size === urls.length, 'names a server twice'),
-    ),
+  serverUrls: z.preprocess(
+    (value) =>
+      String(value ?? 'https://127.0.0.1:8250')
+        .split(',')
+        .map((url) => url.trim()),
+    z
+      .array(
+        z.url({
+          protocol: /^https$/,
+          error:
+            'must be an https:// URL or several with commas between them, for example https://10.0.0.5:8250',
+        }),
+      )
+      .refine((urls) => new Set(urls).size === urls.length, 'names a server twice'),
+  ),
   /** Needed until this host has joined once. */
   joinToken: z
     .string()
