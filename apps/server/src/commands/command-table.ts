@@ -33,6 +33,7 @@ import { restoreVirtualMachine } from './restore-virtual-machine.ts';
 import { startVirtualMachine } from './start-virtual-machine.ts';
 import { stopVirtualMachine } from './stop-virtual-machine.ts';
 import { updateConfiguration } from './update-configuration.ts';
+import { updateHost } from './update-host.ts';
 
 /** Every command but login and logout, which are about the HTTP session and live with it. */
 export const commandTable: readonly Command[] = [
@@ -70,4 +71,5 @@ export const commandTable: readonly Command[] = [
   startVirtualMachine,
   stopVirtualMachine,
   updateConfiguration,
+  updateHost,
 ];

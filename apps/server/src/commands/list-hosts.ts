@@ -1,9 +1,8 @@
 import { specs } from '@millrace/api';
-import { allocationsOf, hostsWithLocalPool, listHostRows } from '../store/host-list.ts';
-import { readSettings } from '../store/settings.ts';
+import { listHostRows } from '../store/host-list.ts';
 import { implement } from './command.ts';
+import { describeHosts } from './describe-hosts.ts';
 import { pageFrom } from './page.ts';
-import { hostEntity } from './responses/host.ts';
 
 export const listHosts = implement(specs.listHosts, async ({ params, database }) => {
   const filter = {
@@ -20,18 +19,5 @@ export const listHosts = implement(specs.listHosts, async ({ params, database })
     migrationOfVmUuid: params.virtualmachineid,
   };
   const { rows, count } = await listHostRows(database, filter, await pageFrom(database, params));
-  const ids = rows.map((row) => row.id);
-  const settings = await readSettings(database);
-  const allocations = await allocationsOf(database, ids);
-  const withLocalPool = await hostsWithLocalPool(database, ids);
-  const list = rows.map((row) => {
-    const allocation = allocations.get(row.id);
-    const use = {
-      cpuMhz: allocation?.cpu_mhz ?? 0,
-      memoryBytes: allocation?.memory_bytes ?? 0,
-      hasLocalPool: withLocalPool.has(row.id),
-    };
-    return hostEntity(row, use, settings);
-  });
-  return { list, count };
+  return { list: await describeHosts(database, rows), count };
 });

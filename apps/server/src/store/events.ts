@@ -22,6 +22,7 @@ export const eventTypes = [
   'VM.RESTORE',
   'HOST.CONNECT',
   'HOST.DISCONNECT',
+  'HOST.EDIT',
 ] as const;
 
 export type EventType = (typeof eventTypes)[number];

@@ -4,7 +4,7 @@ import { hostFields } from '../entities/host.ts';
 import { podFields } from '../entities/pod.ts';
 import { storagePoolFields } from '../entities/storage-pool.ts';
 import { zoneFields } from '../entities/zone.ts';
-import { iconFilter, ignored, matchesNothing, pagingParams, param, tagFilter } from '../param.ts';
+import { iconFilter, ignored, matchesNothing, pagingParams, param, refused, tagFilter } from '../param.ts';
 
 const showCapacities = {
   showcapacities: param.boolean('tell capacities', ignored('capacities are told by listHosts')),
@@ -98,6 +98,24 @@ export const listHosts = defineCommand({
   },
   response: hostFields,
   result: { kind: 'list', key: 'host' },
+  roles: adminOnly,
+});
+
+export const updateHost = defineCommand({
+  name: 'updateHost',
+  description: 'Changes whether a host takes new instances',
+  isAsync: false,
+  params: {
+    id: param.uuid('the host', { required: true }),
+    allocationstate: param.string('Enable, or Disable: it takes no new instances; those that run stay'),
+    name: param.string('a new name', refused('hosts are called what their agents say')),
+    hosttags: param.list('tags of the host', refused('hosts have no tags in this release')),
+    annotation: param.string('a remark', refused('there are no annotations')),
+    oscategoryid: param.uuid('the OS category preferred', ignored('hosts prefer no guests')),
+    url: param.string('the URL of the host', ignored('agents call the server, not the other way')),
+  },
+  response: hostFields,
+  result: { kind: 'object', key: 'host' },
   roles: adminOnly,
 });
 
