@@ -216,6 +216,20 @@ test('search and page of a list are in the URL, so that it can be sent to somebo
   assert.match(page.url(), /keyword=demo/);
 });
 
+test('an image is prefetched, and a host takes no new instances until it is enabled again', async () => {
+  await see('/templates', 'Templates');
+  await page.getByRole('link', { name: 'from-the-form' }).click();
+  await page.getByRole('button', { name: 'Prefetch' }).click();
+  await page.getByRole('button', { name: /^Jobs,/ }).click();
+  await page.getByRole('link', { name: 'Prefetch: from-the-form' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Job prepareTemplate' }).waitFor();
+  await page.getByText('succeeded').first().waitFor();
+  await see('/hosts', 'Hosts');
+  await page.getByRole('button', { name: /^Disable: / }).click();
+  await page.getByRole('button', { name: /^Enable: / }).click();
+  await page.getByRole('button', { name: /^Disable: / }).waitFor();
+});
+
 test('a setting that breaks its rule is refused in the dialog', async () => {
   await see('/settings?keyword=direct.download.checksum', 'Global settings');
   await page

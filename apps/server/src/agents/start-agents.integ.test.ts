@@ -96,7 +96,7 @@ test('an authority that was there before the database kept one is kept', async (
 });
 
 test('a host that joined at one server is admitted by another of the same database', async (t) => {
-  const { database, agents, authority, token } = await start(t);
+  const { database, agents, token } = await start(t);
   const second = await startAgents({
     database,
     authority: await openSharedAuthority(database, await temporaryDirectory(t)),

@@ -23,6 +23,7 @@ import { listUsers } from './list-users.ts';
 import { listVirtualMachines } from './list-virtual-machines.ts';
 import { listVolumes } from './list-volumes.ts';
 import { listZones } from './list-zones.ts';
+import { prepareTemplate } from './prepare-template.ts';
 import { probeTemplate } from './probe-template.ts';
 import { queryAsyncJobResult } from './query-async-job-result.ts';
 import { rebootVirtualMachine } from './reboot-virtual-machine.ts';
@@ -61,6 +62,7 @@ export const commandTable: readonly Command[] = [
   listVirtualMachines,
   listVolumes,
   listZones,
+  prepareTemplate,
   probeTemplate,
   queryAsyncJobResult,
   rebootVirtualMachine,

@@ -195,6 +195,14 @@ export const settings = {
     default: true,
     description: 'Whether users may expunge and recover their instances',
   },
+  'template.preload.pool.size': {
+    ...directDownload,
+    kind: 'number',
+    default: 8,
+    min: 1,
+    max: 1000,
+    description: 'Storage pools that prepareTemplate brings a template to at the same time',
+  },
   'cpu.overprovisioning.factor': {
     ...instances,
     kind: 'number',

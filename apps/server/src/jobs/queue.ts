@@ -10,6 +10,7 @@ export interface JobParameters {
   expungeVirtualMachine: { vmId: number };
   restoreVirtualMachine: { vmId: number; templateId?: number; rootDiskSizeBytes?: number };
   deleteTemplate: { templateId: number; forced: boolean };
+  prepareTemplate: { templateId: number; poolIds: readonly number[] };
 }
 
 export type JobCommand = keyof JobParameters;

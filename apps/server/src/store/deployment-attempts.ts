@@ -10,14 +10,14 @@ export interface AttemptKey {
 export async function beginAttempt(
   executor: Executor,
   key: AttemptKey,
-  at: { readonly vmId: number; readonly hostId: number; readonly poolId: number },
+  at: { readonly vmId?: number; readonly hostId: number; readonly poolId: number },
 ): Promise<void> {
   await executor
     .insertInto('deployment_attempt')
     .values({
       job_id: key.jobId,
       ordinal: key.ordinal,
-      vm_id: at.vmId,
+      vm_id: at.vmId ?? null,
       host_id: at.hostId,
       pool_id: at.poolId,
       state: 'running',

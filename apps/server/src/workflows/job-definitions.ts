@@ -4,6 +4,7 @@ import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine, expungeVirtualMachine } from './destroy-virtual-machine.ts';
 import type { WorkflowDeps } from './host-steps.ts';
 import { rebootVirtualMachine, startVirtualMachine, stopVirtualMachine } from './power-virtual-machine.ts';
+import { prepareTemplate } from './prepare-template.ts';
 import { restoreVirtualMachine } from './restore-virtual-machine.ts';
 
 /** What each command's job does. */
@@ -17,5 +18,6 @@ export function jobDefinitions(deps: WorkflowDeps): JobDefinitions {
     expungeVirtualMachine: expungeVirtualMachine(deps),
     restoreVirtualMachine: restoreVirtualMachine(deps),
     deleteTemplate: deleteTemplate(deps),
+    prepareTemplate: prepareTemplate(deps),
   };
 }

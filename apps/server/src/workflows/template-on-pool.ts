@@ -38,6 +38,8 @@ export interface TemplateOnPoolOptions {
   /** Unique within the job: names the operation on the host. */
   readonly step: string;
   readonly reconnectMs: number;
+  /** Default: a deployment's, which goes first where a host's rate is limited. */
+  readonly priority?: 'prefetch';
   readonly onTransfer: (view: TransferView) => void;
 }
 
@@ -172,6 +174,7 @@ async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Prom
         source: { ...source, ...(checksum === undefined ? {} : { checksum }) },
         policy: fetchPolicyFrom(settings),
         location: [...place.location],
+        ...(options.priority ? { priority: options.priority } : {}),
       },
       operationId: `${context.job.uuid}/${options.step}/transfer-${lease.generation}`,
       signal: AbortSignal.any([context.signal, lost.signal]),

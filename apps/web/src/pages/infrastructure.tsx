@@ -1,5 +1,6 @@
-import { Progress } from 'antd';
+import { App, Button, Progress } from 'antd';
 import type { Host, StoragePool } from '../api/entities.ts';
+import { useAction } from '../api/queries.ts';
 import { text } from '../text/en.ts';
 import { ListTable } from '../ui/list-table.tsx';
 import { Page } from '../ui/page.tsx';
@@ -44,9 +45,35 @@ export function Hosts() {
           { title: t.agent, dataIndex: 'version' },
           { title: t.cluster, dataIndex: 'clustername' },
           { title: t.seen, render: (_: unknown, { lastpinged }) => formatTime(lastpinged) },
+          { title: t.action, render: (_: unknown, host) => <Allocation host={host} /> },
         ]}
       />
     </Page>
+  );
+}
+
+/** Whether a host takes new instances; those that run stay. */
+function Allocation({ host }: { readonly host: Host }) {
+  const { message } = App.useApp();
+  const update = useAction('updateHost');
+  const enabled = host.resourcestate === 'Enabled';
+  const perform = () =>
+    update
+      .mutateAsync({ id: host.id, allocationstate: enabled ? 'Disable' : 'Enable' })
+      .catch((error: unknown) => {
+        void message.error(error instanceof Error ? error.message : String(error), 10);
+      });
+  if (!enabled && host.resourcestate !== 'Disabled') return null;
+  const label = enabled ? text.hosts.disable : text.hosts.enable;
+  return (
+    <Button
+      size="small"
+      loading={update.isPending}
+      onClick={() => void perform()}
+      aria-label={`${label}: ${host.name}`}
+    >
+      {label}
+    </Button>
   );
 }
 

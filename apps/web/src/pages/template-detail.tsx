@@ -26,6 +26,7 @@ export function TemplateDetail({ id, session }: { readonly id: string; readonly 
       <Link to="/instances/deploy" search={{ templateid: id }}>
         <Button type="primary">{t.deploy}</Button>
       </Link>
+      {session.isAdmin && <Prefetch template={template} />}
       <Remove template={template} />
     </>
   );
@@ -161,6 +162,28 @@ function Users({ id }: { readonly id: string }) {
         { title: text.instances.host, render: (_: unknown, { hostname }) => hostname ?? '–' },
       ]}
     />
+  );
+}
+
+function Prefetch({ template }: { readonly template: Template }) {
+  const { message } = App.useApp();
+  const prepare = useAction('prepareTemplate');
+  const perform = async () => {
+    try {
+      const answer = await prepare.mutateAsync({ templateid: template.id, zoneid: template.zoneid });
+      const [row] = Array.isArray(answer['template']) ? answer['template'].filter(isObject) : [];
+      const jobid = row?.['jobid'];
+      if (typeof jobid === 'string')
+        rememberJob({ jobid, title: `${t.prefetch}: ${template.name}`, path: `/jobs/${jobid}` });
+      void message.success(t.prefetching);
+    } catch (error) {
+      void message.error(error instanceof Error ? error.message : String(error), 10);
+    }
+  };
+  return (
+    <Button onClick={() => void perform()} loading={prepare.isPending} title={t.prefetchNote}>
+      {t.prefetch}
+    </Button>
   );
 }
 

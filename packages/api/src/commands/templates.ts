@@ -1,4 +1,4 @@
-import { defineCommand, everyone } from '../command.ts';
+import { adminOnly, defineCommand, everyone } from '../command.ts';
 import { templateFields } from '../entities/template.ts';
 import { templateProbeFields } from '../entities/template-probe.ts';
 import { successFields } from '../fields.ts';
@@ -120,6 +120,21 @@ export const listTemplates = defineCommand({
   response: templateFields,
   result: { kind: 'list', key: 'template' },
   roles: everyone,
+});
+
+export const prepareTemplate = defineCommand({
+  name: 'prepareTemplate',
+  description:
+    'Brings a template to primary storage before it is needed. Answers at once; jobid is an own extension: that job tells how far it is',
+  isAsync: false,
+  params: {
+    templateid: param.uuid('the template', { required: true }),
+    zoneid: param.uuid('the zone whose storage pools get it', { required: true }),
+    storageid: param.uuid('the only storage pool to bring it to; all of the zone when absent'),
+  },
+  response: templateFields,
+  result: { kind: 'list', key: 'template' },
+  roles: adminOnly,
 });
 
 export const deleteTemplate = defineCommand({

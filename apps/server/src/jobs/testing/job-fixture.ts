@@ -41,6 +41,7 @@ export function onlyStop(definition: JobDefinition<'stopVirtualMachine'>): JobDe
     expungeVirtualMachine: unused,
     restoreVirtualMachine: unused,
     deleteTemplate: unused,
+    prepareTemplate: unused,
   };
 }
 

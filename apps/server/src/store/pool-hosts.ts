@@ -1,0 +1,37 @@
+import { sql } from 'kysely';
+import type { Executor } from './database.ts';
+
+/** A storage pool and the hosts that could bring something to it. */
+export interface PoolHosts {
+  readonly poolId: number;
+  readonly name: string;
+  /** Up and enabled, in a fixed order. */
+  readonly hostIds: readonly number[];
+}
+
+/** The pools of these IDs that are Up, in a fixed order, each with the hosts that reach it. */
+export async function poolsToPrepare(executor: Executor, poolIds: readonly number[]): Promise<PoolHosts[]> {
+  const pools = await executor
+    .selectFrom('storage_pool')
+    .where('id', '=', sql<number>`any(${poolIds})`)
+    .where('removed', 'is', null)
+    .where('status', '=', 'Up')
+    .select(['id', 'name'])
+    .orderBy('id')
+    .execute();
+  const reached = await executor
+    .selectFrom('storage_pool_host_ref')
+    .innerJoin('host', 'host.id', 'storage_pool_host_ref.host_id')
+    .where('pool_id', '=', sql<number>`any(${poolIds})`)
+    .where('host.removed', 'is', null)
+    .where('host.status', '=', 'Up')
+    .where('host.resource_state', '=', 'Enabled')
+    .select(['pool_id', 'host_id'])
+    .orderBy('host_id')
+    .execute();
+  return pools.map(({ id, name }) => ({
+    poolId: id,
+    name,
+    hostIds: reached.filter(({ pool_id }) => pool_id === id).map(({ host_id }) => host_id),
+  }));
+}
