@@ -477,7 +477,7 @@ test('hello corrects what the server believes: gone guests stop, strays are remo
   assert.deepEqual(removed, [elsewhere.vmUuid], 'a domain that is not ours is left alone');
 });
 
-test('the key of the authority never leaves its file', async (t) => {
+test('a host that joins is not told the key of the authority', async (t) => {
   const { dataDir, agents, token } = await start(t);
   const key = await readFile(joinPaths(dataDir, 'ca/ca-key.pem'), 'utf8');
   const { pem } = await makeCertificateRequest();

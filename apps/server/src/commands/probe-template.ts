@@ -27,6 +27,7 @@ export const probeTemplate = implement(specs.probeTemplate, async (context) => {
     ...probedSourceOf({ url, checksum }, details),
     ...(format ? { format } : {}),
   });
+  // refuses details that are no good before any host is asked
   sourceWith(given);
   const filter = params.zoneid === undefined ? {} : { uuids: [params.zoneid] };
   const { rows: zones } = await listZoneRows(database, filter, everything);
