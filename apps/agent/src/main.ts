@@ -26,6 +26,7 @@ import {
   storeIdentity,
 } from './state/identity.ts';
 import { loadImageEngine } from './storage/image-engine.ts';
+import { makeHostTransfers } from './storage/transfers.ts';
 
 /** Exit codes: 0 stopped as asked, 1 unexpected, 2 something an operator has to change. */
 const exitCodes = { stopped: 0, unexpected: 1, operator: 2 } as const;
@@ -152,11 +153,13 @@ async function runAgent(
   const listVms = (listSignal: AbortSignal) => listDomains(virsh, listSignal);
   const watch = makeWatch({ list: listVms, log });
   const operations = makeOperations({ now: () => performance.now(), log, reads: readMethods });
+  const transfers = makeHostTransfers(loadImageEngine);
   const handlers = makeHandlers({
     virsh,
     subscribe: watch.subscribe,
     consoleLogs: makeConsoleLogs(),
     engine: loadImageEngine,
+    transfers,
     virtType,
     poolPath: config.poolPath,
     log,
@@ -188,6 +191,7 @@ async function runAgent(
       load: () => hostLoad(factsDeps),
       listVms,
       watch,
+      setLimits: transfers.setLimits,
       log,
       random: Math.random,
     },

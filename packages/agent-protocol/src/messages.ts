@@ -48,6 +48,14 @@ export const fetchPolicy = z.object({
   signatureKeys: z.array(z.string()).optional(),
 });
 
+/** What the host may take from the network now. Absent: no limit. */
+export const transferLimits = z.object({
+  /** Of each transfer. */
+  bytesPerSecond: z.number().positive().optional(),
+  /** Of all transfers together. */
+  hostBytesPerSecond: z.number().positive().optional(),
+});
+
 /** How an `s3://` URL is reached. Secret: never logged. */
 export const s3Access = z.object({
   endpoint: z.string(),
@@ -325,7 +333,8 @@ export const serverMethods = {
       loadAverage: z.number(),
       localPool: z.object({ capacityBytes: bytes, availableBytes: bytes }).optional(),
     }),
-    result: z.object({}),
+    /** The limits of this moment hold for running transfers too. Absent from an older server: nothing changes. */
+    result: z.object({ limits: transferLimits.optional() }),
     progress: z.never(),
   },
   /** Sent on every libvirt lifecycle event. */
@@ -348,6 +357,7 @@ export type ProgressOf<T extends MethodTable, M extends keyof T> = z.infer<T[M][
 export type ImageFormat = z.infer<typeof imageFormat>;
 export type ImageSourceMessage = z.infer<typeof imageSource>;
 export type FetchPolicy = z.infer<typeof fetchPolicy>;
+export type TransferLimits = z.infer<typeof transferLimits>;
 export type SourceAttempt = z.infer<typeof sourceAttempt>;
 export type ImageProgressMessage = z.infer<typeof imageProgress>;
 export type ProbedSource = z.infer<typeof probedSource>;

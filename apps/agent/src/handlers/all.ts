@@ -6,7 +6,7 @@ import type { Virsh } from '../hypervisor/virsh.ts';
 import { makeLanes } from '../lanes.ts';
 import type { Watch } from '../reconcile/watch.ts';
 import type { ImageEngine } from '../storage/image-engine.ts';
-import { makeTransfers, type Transfers } from '../storage/transfers.ts';
+import type { HostTransfers } from '../storage/transfers.ts';
 import { makeChecksumFind } from './checksum-find.ts';
 import { makeImageProbe } from './image-probe.ts';
 import { onlyInPool } from './own-pool.ts';
@@ -28,6 +28,7 @@ export interface HandlerDeps {
   readonly subscribe: Watch['subscribe'];
   readonly consoleLogs: ConsoleLogs;
   readonly engine: () => Promise<ImageEngine>;
+  readonly transfers: HostTransfers;
   readonly virtType: 'kvm' | 'qemu';
   /** The only directory in which the server may do anything. */
   readonly poolPath: string | undefined;
@@ -45,15 +46,11 @@ export const readMethods: ReadonlySet<keyof AgentMethods> = new Set([
 /** Everything the server can ask of this host. */
 export function makeHandlers(given: HandlerDeps): Handlers<AgentMethods> {
   const lanes = makeLanes();
-  let transfers: Promise<Transfers> | undefined;
   const deps = {
     ...given,
     lanes,
     networks: makeNetworks({ ...given, lanes }),
-    transfers: () => {
-      transfers ??= given.engine().then(makeTransfers);
-      return transfers;
-    },
+    transfers: given.transfers.use,
   };
   return onlyInPool(given.poolPath, {
     'checksum.find': makeChecksumFind(deps),

@@ -77,6 +77,7 @@ function startSession(servers: string | readonly string[], deps: Partial<Session
       load: async () => ({ memoryFreeBytes: 1, loadAverage: 0.5 }),
       listVms: async () => [vm],
       watch: { connected: () => {}, disconnected: () => {} },
+      setLimits: () => {},
       log: silentLogger,
       random: () => 0,
       ...deps,
@@ -119,6 +120,15 @@ test('the agent says hello with its certificate, its facts and every VM, then he
   assert.equal(commonName, hostUuid);
   assert.deepEqual(serverMethods['host.hello'].params.parse(hello), { ...facts, vms: [vm] });
   assert.deepEqual(await soon(beats.promise), { memoryFreeBytes: 1, loadAverage: 0.5 });
+  await session.stop();
+});
+
+test('the limits in the answer to a heartbeat reach whoever keeps to them', async () => {
+  const told = Promise.withResolvers<unknown>();
+  const limits = { hostBytesPerSecond: 7 };
+  await using server = await startTestServer({ authority, hostUuid, heartbeatMs: 20, limits });
+  const session = startSession(server.url, { setLimits: told.resolve });
+  assert.deepEqual(await soon(told.promise), limits);
   await session.stop();
 });
 

@@ -1,4 +1,4 @@
-import type { AgentMethods, Handlers, VmStateReport } from '@millrace/agent-protocol';
+import type { AgentMethods, Handlers, TransferLimits, VmStateReport } from '@millrace/agent-protocol';
 import { describeError, type Logger, MillraceError, sleep } from '@millrace/core';
 import type { HostFacts, HostLoad } from '../host/facts.ts';
 import type { Watch } from '../reconcile/watch.ts';
@@ -15,6 +15,8 @@ export interface SessionDeps {
   readonly load: () => Promise<HostLoad>;
   readonly listVms: (signal: AbortSignal) => Promise<VmStateReport[]>;
   readonly watch: Pick<Watch, 'connected' | 'disconnected'>;
+  /** What the server allows from now on. */
+  readonly setLimits: (limits: TransferLimits) => void;
   readonly log: Logger;
   readonly random: () => number;
   readonly pingMs?: number;
@@ -109,10 +111,11 @@ async function beat(
     try {
       await sleep(everyMs, signal);
       const timeout = AbortSignal.timeout(callTimeoutMs);
-      await connection.peer.call('host.heartbeat', await deps.load(), {
+      const { limits } = await connection.peer.call('host.heartbeat', await deps.load(), {
         id: freshCallId(),
         signal: AbortSignal.any([signal, timeout]),
       });
+      if (limits) deps.setLimits(limits);
     } catch (error) {
       if (!signal.aborted) deps.log.warn({ reason: describeError(error) }, 'the heartbeat failed');
     }

@@ -13,6 +13,7 @@ import {
   type Peer,
   type ServerMethods,
   serverMethods,
+  type TransferLimits,
 } from '@millrace/agent-protocol';
 import { silentLogger } from '@millrace/core';
 import { WebSocketServer } from 'ws';
@@ -48,6 +49,8 @@ export interface TestServerOptions {
   readonly refusal?: string;
   readonly onReport?: (method: keyof ServerMethods, params: unknown) => void;
   readonly heartbeatMs?: number;
+  /** In the answers to heartbeats. */
+  readonly limits?: TransferLimits;
 }
 
 export async function startTestServer(options: TestServerOptions): Promise<TestServer> {
@@ -108,7 +111,7 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
       },
       'host.heartbeat': async (params) => {
         onReport('host.heartbeat', params);
-        return {};
+        return options.limits ? { limits: options.limits } : {};
       },
       'vm.changed': async (params) => {
         onReport('vm.changed', params);

@@ -8,10 +8,12 @@ import {
 } from '@millrace/agent-protocol';
 import { type Logger, MillraceError } from '@millrace/core';
 import type { RawData, WebSocket } from 'ws';
+import { transferLimitsFrom } from '../domain/fetch-policy.ts';
 import type { Database } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
 import { recordHeartbeat, recordHello } from '../store/host-reports.ts';
 import type { Row } from '../store/schema.ts';
+import { readSettings } from '../store/settings.ts';
 import type { Connections, HostConnection } from './connections.ts';
 import type { HostWatch } from './host-watch.ts';
 import type { VmReports } from './vm-reports.ts';
@@ -119,7 +121,7 @@ function handlersOf(
     'host.heartbeat': async (beat) => {
       requireHello();
       await recordHeartbeat(database, host.id, beat, new Date());
-      return {};
+      return { limits: transferLimitsFrom(await readSettings(database)) };
     },
     'vm.changed': async (report) => {
       requireHello();

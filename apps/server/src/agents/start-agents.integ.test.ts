@@ -9,6 +9,7 @@ import { runProgram, silentLogger } from '@millrace/core';
 import { withTestDatabase } from '../../../../test/postgres.ts';
 import { AgentCallError, Detached } from '../domain/failure-policy.ts';
 import type { Database } from '../store/database.ts';
+import { writeSetting } from '../store/settings.ts';
 import { type CloudRows, insertCloud, insertTemplate, insertVm } from '../store/testing/cloud-rows.ts';
 import {
   type CertificateAuthority,
@@ -225,7 +226,7 @@ test('hello brings a host up with its facts and its local pool', async (t) => {
   );
   const answer = await agent.peer.call('host.hello', hello(), { id: 'hello', signal });
   assert.equal(answer.hostUuid, identity.hostUuid);
-  await agent.peer.call(
+  const firstBeat = await agent.peer.call(
     'host.heartbeat',
     {
       memoryFreeBytes: 5,
@@ -233,6 +234,17 @@ test('hello brings a host up with its facts and its local pool', async (t) => {
       localPool: { capacityBytes: 1000 * 1024 ** 2, availableBytes: 600 * 1024 ** 2 },
     },
     { id: 'beat', signal },
+  );
+  assert.deepEqual(firstBeat, { limits: {} });
+  await writeSetting(database, 'direct.download.host.rate.limit', '5000000');
+  await writeSetting(database, 'direct.download.rate.limit', '1000000');
+  assert.deepEqual(
+    await agent.peer.call(
+      'host.heartbeat',
+      { memoryFreeBytes: 5, loadAverage: 0.5 },
+      { id: 'beat-2', signal },
+    ),
+    { limits: { bytesPerSecond: 1_000_000, hostBytesPerSecond: 5_000_000 } },
   );
   const host = await database.selectFrom('host').selectAll().executeTakeFirstOrThrow();
   assert.equal(host.status, 'Up');

@@ -1,11 +1,10 @@
-import type { FetchPolicy } from '@millrace/agent-protocol';
+import type { FetchPolicy, TransferLimits } from '@millrace/agent-protocol';
 import { cidrsOf, type Settings } from './settings.ts';
 import { signatureKeysOf } from './transfer-settings.ts';
 
 /** The limits and rules that hosts obey when they fetch on behalf of users, from the present settings. */
 export function fetchPolicyFrom(settings: Settings): FetchPolicy {
   const signatureKeys = signatureKeysOf(settings['direct.download.signature.keys']);
-  const unlessZero = <N extends string>(name: N, value: number) => (value > 0 ? { [name]: value } : {});
   return {
     maxSources: settings['direct.download.max.sources'],
     maxConnectionsPerSource: settings['direct.download.max.connections.per.source'],
@@ -22,4 +21,16 @@ export function fetchPolicyFrom(settings: Settings): FetchPolicy {
     sourceOrder: settings['direct.download.source.order'] === 'location' ? 'location' : 'priority',
     egressAllowedCidrs: cidrsOf(settings['direct.download.egress.allowed.cidrs']),
   };
+}
+
+/** How fast hosts may fetch, from the present settings; sent with every heartbeat's answer, for what runs already. */
+export function transferLimitsFrom(settings: Settings): TransferLimits {
+  return {
+    ...unlessZero('bytesPerSecond', settings['direct.download.rate.limit']),
+    ...unlessZero('hostBytesPerSecond', settings['direct.download.host.rate.limit']),
+  };
+}
+
+function unlessZero<N extends string>(name: N, value: number): { [name in N]?: number } {
+  return value > 0 ? ({ [name]: value } as { [name in N]: number }) : {};
 }

@@ -34,7 +34,8 @@ export const transferSettings = {
     default: 0,
     min: 0,
     max: fastest,
-    description: 'The most bytes per second of one transfer; 0: no limit',
+    description:
+      'The most bytes per second of one transfer; 0: no limit. A change reaches running transfers within 5 s',
   },
   'direct.download.host.rate.limit': {
     ...directDownload,
@@ -43,7 +44,7 @@ export const transferSettings = {
     min: 0,
     max: fastest,
     description:
-      'The most bytes per second of all transfers of a host together; 0: no limit. A change holds for running transfers when the next one begins on the host',
+      'The most bytes per second of all transfers of a host together; 0: no limit. A change reaches running transfers with the host’s next heartbeat, within 5 s',
   },
   'direct.download.signature.keys': {
     ...directDownload,
