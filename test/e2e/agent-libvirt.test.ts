@@ -21,6 +21,7 @@ import { runProgram, sleep, spawnProgram } from '@millrace/core';
 import { makeTestAuthority, type TestAuthority } from '../../apps/agent/src/testing/authority.ts';
 import { type Connected, startTestServer, type TestServer } from '../../apps/agent/src/testing/server.ts';
 import { microGuestDisk, microGuestLines } from '../fixtures/micro-guest.ts';
+import { microIso } from '../fixtures/micro-iso.ts';
 
 /**
  * The real agent process with real libvirt, QEMU and guests, and a server of which only the agent port is real. To be
@@ -98,6 +99,10 @@ before(async () => {
       },
     );
   }
+  await writeFile(
+    join(directory, 'images', 'installer.iso'),
+    microIso({ label: 'INSTALLER', boot: { tag: 'installer' } }),
+  );
   images = createServer(async (request, response) => {
     const bytes = await readFile(join(directory, 'images', (request.url ?? '').slice(1)));
     response.writeHead(200, { 'content-length': bytes.length }).end(bytes);
@@ -162,12 +167,12 @@ function call<M extends keyof AgentMethods>(method: M, params: ParamsOf<AgentMet
   });
 }
 
-function prepare(tag: string) {
+function prepare(tag: string, format: 'qcow2' | 'iso' = 'qcow2') {
   const { port } = images.address() as AddressInfo;
   return call('template.prepare', {
     pool: pool(),
-    installPath: `${tag}.qcow2`,
-    source: { url: `http://127.0.0.1:${port}/${tag}.qcow2`, headers: {}, format: 'qcow2' },
+    installPath: `${tag}.${format}`,
+    source: { url: `http://127.0.0.1:${port}/${tag}.${format}`, headers: {}, format },
     policy: {
       connectTimeoutMs: 10_000,
       stallTimeoutMs: 30_000,
@@ -283,6 +288,38 @@ test('a guest that powers itself off is reported as stopped within 5 s', { skip 
   const seen = performance.now();
   const { at } = await changed(leaver, 'Stopped', since);
   assert.ok(at - seen < 5000, `reported ${Math.round(at - seen)} ms after its last words`);
+});
+
+test('a VM with an empty disk boots from an ISO that the agent fetched; taken out while it runs, it is gone at once', {
+  skip,
+}, async () => {
+  const installed = { ...vmNumber(4), cdrom: { path: 'installer.iso', bootFirst: true } };
+  const drive = () => virsh('domblklist', installed.instanceName);
+  const image = await prepare('installer', 'iso');
+  assert.equal(image.format, 'iso');
+  await call('volume.create', {
+    pool: pool(),
+    path: installed.rootDisk.path,
+    sizeBytes: 1024 ** 2,
+    replace: false,
+  });
+  await call('vm.start', { vm: installed });
+  await says(installed, microGuestLines.up(1, 'installer'));
+  assert.match(await drive(), /hdc +.*installer\.iso/);
+  const { uid, mode } = await stat(join(poolPath, 'installer.iso'));
+  assert.deepEqual([uid, mode & 0o777], [0, 0o644], 'QEMU\u2019s user may read it and no more');
+  const change = { vm: referenceOf(installed), pool: pool(), forced: false };
+  assert.deepEqual(await call('vm.cdrom', change), { state: 'Running' });
+  assert.match(await drive(), /hdc +-/);
+  await call('vm.cdrom', { ...change, path: 'installer.iso' });
+  await call('vm.cdrom', { ...change, path: 'installer.iso' });
+  assert.match(await drive(), /hdc +.*installer\.iso/);
+  await assert.rejects(call('vm.cdrom', { ...change, path: 'gone.iso' }), /gone\.iso is not in/);
+  await call('vm.stop', { vm: referenceOf(installed), forced: true, timeoutSeconds: 1 });
+  assert.deepEqual(await call('vm.cdrom', change), { state: 'Stopped' });
+  await call('vm.remove', { vm: referenceOf(installed) });
+  await call('volume.remove', { pool: pool(), path: installed.rootDisk.path });
+  await call('template.remove', { pool: pool(), installPath: 'installer.iso' });
 });
 
 test('libvirtd may be killed: guests go on, events come again, and what happened meanwhile is told', {

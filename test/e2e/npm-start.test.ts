@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
-import { open, readFile, stat } from 'node:fs/promises';
+import { once } from 'node:events';
+import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type MillraceError, runProgram, sleep } from '@millrace/core';
+import { microGuestLines } from '../fixtures/micro-guest.ts';
+import { microIso } from '../fixtures/micro-iso.ts';
 import { type Instance, makeDataDirectory, resetInstance, startInstance } from './instance.ts';
 
 /**
@@ -21,15 +26,50 @@ let zoneId: string;
 let templateId: string;
 let offeringId: string;
 let secondVm: string;
+let isos: IsoServer;
+let isoId: string;
 
 before(async () => {
   dataDir = await makeDataDirectory();
+  isos = await serveIsos({ 'drivers.iso': microIso({ label: 'DRIVERS', boot: { tag: 'iso' } }) });
 });
 
 after(async () => {
   await instance?.stop();
+  isos?.close();
   if (dataDir) await resetInstance(dataDir);
 });
+
+interface IsoServer {
+  /** A metalink whose first mirror is dead, and whose second one has the file. @returns its URL */
+  metalink(name: string): Promise<string>;
+  close(): void;
+}
+
+async function serveIsos(files: Readonly<Record<string, Buffer>>): Promise<IsoServer> {
+  const bodies = new Map<string, Buffer>(Object.entries(files));
+  const server = createServer((request, response) => {
+    const body = bodies.get((request.url ?? '').slice(1));
+    if (body) response.writeHead(200, { 'content-length': body.length }).end(body);
+    else response.writeHead(404).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    async metalink(name) {
+      const urls = [`http://127.0.0.1:${port}/dead/${name}`, `http://127.0.0.1:${port}/${name}`];
+      const list = urls.map((url, index) => `<url priority="${index + 1}">${url}</url>`).join('');
+      const body = `<metalink xmlns="urn:ietf:params:xml:ns:metalink"><file name="${name}">${list}</file></metalink>`;
+      bodies.set(`${name}.meta4`, Buffer.from(body));
+      return `http://127.0.0.1:${port}/${name}.meta4`;
+    },
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
 
 async function until<T>(what: string, timeoutMs: number, look: () => Promise<T | undefined>): Promise<T> {
   const deadline = Date.now() + timeoutMs;
@@ -137,6 +177,68 @@ test('a guest that powers itself off is Stopped within five seconds', async () =
   assert.ok(
     events.some((event) => event['resourceid'] === secondVm),
     'the stop is an event',
+  );
+});
+
+test('an ISO is seen by a running guest as soon as it is attached, and no more once it is detached', async () => {
+  await instance.api.call('updateConfiguration', {
+    name: 'direct.download.egress.allowed.cidrs',
+    value: '127.0.0.0/8',
+  });
+  const [demo] = await instance.api.list('listVirtualMachines', { state: 'Running' });
+  const virtualmachineid = String(demo!['id']);
+  const says = (line: string) =>
+    until(`'${line}' on the console`, 120_000, async () =>
+      (await consoleOf(virtualmachineid)).includes(line) ? true : undefined,
+    );
+  const [iso] = await instance.api.list('registerIso', {
+    name: 'drivers',
+    displaytext: 'Drivers',
+    url: await isos.metalink('drivers.iso'),
+    zoneid: zoneId,
+  });
+  isoId = String(iso!['id']);
+  const attached = await instance.api.run('attachIso', { id: isoId, virtualmachineid });
+  assert.equal(attached.jobstatus, 1, JSON.stringify(attached));
+  assert.deepEqual(
+    attached.jobattempts?.flatMap(({ sources }) => sources.map(({ state, next }) => [state, next])),
+    [
+      ['failed', 'next-source'],
+      ['succeeded', 'done'],
+    ],
+    'the dead mirror and the one after it',
+  );
+  assert.equal((await vm(virtualmachineid))['isoname'], 'drivers');
+  await says('MILLRACE-GUEST: cdrom DRIVERS');
+  const detached = await instance.api.run('detachIso', { virtualmachineid });
+  assert.equal(detached.jobstatus, 1, JSON.stringify(detached));
+  await says('MILLRACE-GUEST: cdrom none');
+  assert.equal((await vm(virtualmachineid))['isoid'], undefined);
+});
+
+test('an instance is deployed from an ISO with an empty disk, and boots from its drive', async () => {
+  const job = await instance.api.run('deployVirtualMachine', {
+    zoneid: zoneId,
+    templateid: isoId,
+    serviceofferingid: offeringId,
+    rootdisksize: '1',
+    name: 'installed',
+  });
+  assert.equal(job.jobstatus, 1, JSON.stringify(job));
+  const { id } = job.jobresult!['virtualmachine'] as { id: string };
+  await until('the line of the guest on the ISO', 60_000, async () =>
+    (await consoleOf(id)).includes(microGuestLines.up(1, 'iso')) ? true : undefined,
+  );
+  const [root] = await instance.api.list('listVolumes', { virtualmachineid: id, type: 'ROOT' });
+  assert.equal(root!['size'], 1024 ** 3);
+  const expunged = await instance.api.run('destroyVirtualMachine', { id, expunge: 'true' });
+  assert.equal(expunged.jobstatus, 1, JSON.stringify(expunged));
+  const deleted = await instance.api.run('deleteIso', { id: isoId });
+  assert.equal(deleted.jobstatus, 1, JSON.stringify(deleted));
+  assert.deepEqual(
+    (await readdir(instance.pool)).filter((name) => name.endsWith('.iso')),
+    [],
+    'no instance has it in its drive: its copy is gone',
   );
 });
 

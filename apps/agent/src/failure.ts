@@ -8,6 +8,8 @@ export const agentErrors = {
   TEMPLATE_MISSING: 'the template is not on the pool',
   VOLUME_UNREADABLE: 'a volume is not the qcow2 overlay it should be',
   VOLUME_MISSING: 'a volume is not on the pool',
+  VOLUME_SIZE_MISSING: 'an empty volume was asked for without its size',
+  CDROM_LOCKED: 'the guest has locked its CD-ROM drive',
   QEMU_IMG_FAILED: 'qemu-img ended with an error or was stopped by its limits',
   LIBVIRT_UNAVAILABLE: 'libvirt does not answer on this host',
   LIBVIRT_FAILED: 'libvirt refused an operation',

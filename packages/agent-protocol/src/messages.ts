@@ -172,6 +172,8 @@ export const vmSpec = z.object({
   memoryMiB: z.number().int().min(16),
   pool: poolReference,
   rootDisk: z.object({ path: fileName, format: z.literal('qcow2'), serial: z.string() }),
+  /** The ISO in the CD-ROM drive, which every VM has: a file of the pool. */
+  cdrom: z.object({ path: fileName, bootFirst: z.boolean() }).optional(),
   nics: z.array(
     z.object({
       mac: z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
@@ -249,7 +251,8 @@ export const agentMethods = {
     params: z.object({
       pool: poolReference,
       path: fileName,
-      backing: z.object({ installPath: fileName, format: z.enum(['qcow2', 'raw']) }),
+      /** Absent: an empty disk, which needs a size. */
+      backing: z.object({ installPath: fileName, format: z.enum(['qcow2', 'raw']) }).optional(),
       /** Wanted virtual size; the backing image's own size when absent or smaller. */
       sizeBytes: bytes.optional(),
       /** Replace an existing file of this name (reinstall); otherwise an existing file is kept as it is. */
@@ -285,6 +288,20 @@ export const agentMethods = {
   },
   'vm.state': {
     params: z.object({ vm: vmReference }),
+    result: z.object({ state: vmPowerState }),
+    progress: z.never(),
+  },
+  /** Puts an ISO into the drive of a running VM, instead of the one that is there, or takes that one out. */
+  'vm.cdrom': {
+    params: z.object({
+      vm: vmReference,
+      pool: poolReference,
+      /** Absent: the drive is emptied. */
+      path: fileName.optional(),
+      /** Also when the guest has locked the drive. */
+      forced: z.boolean(),
+    }),
+    /** Of a VM that does not run nothing is changed: its next start brings what it shall have. */
     result: z.object({ state: vmPowerState }),
     progress: z.never(),
   },

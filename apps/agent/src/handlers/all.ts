@@ -14,6 +14,7 @@ import { makePoolStats } from './pool-stats.ts';
 import { makeTemplateCheck } from './template-check.ts';
 import { makeTemplatePrepare } from './template-prepare.ts';
 import { makeTemplateRemove } from './template-remove.ts';
+import { makeVmCdrom } from './vm-cdrom.ts';
 import { makeVmConsole } from './vm-console.ts';
 import { makeVmReboot } from './vm-reboot.ts';
 import { makeVmRemove } from './vm-remove.ts';
@@ -65,6 +66,7 @@ export function makeHandlers(given: HandlerDeps): Handlers<AgentMethods> {
     'vm.reboot': makeVmReboot(deps),
     'vm.remove': makeVmRemove(deps),
     'vm.state': makeVmState(deps),
+    'vm.cdrom': makeVmCdrom(deps),
     'vm.console': makeVmConsole(deps),
     'pool.stats': makePoolStats(),
   });

@@ -10,7 +10,7 @@ import type { Networks } from '../hypervisor/networks.ts';
 import { unless, type Virsh, VirshFailure } from '../hypervisor/virsh.ts';
 import type { Lanes } from '../lanes.ts';
 import { diskInfo } from '../qemu-img/qemu-img.ts';
-import { pathInPool, requirePool, statOrUndefined } from '../storage/pool.ts';
+import { imagePathIn, pathInPool, requirePool, statOrUndefined } from '../storage/pool.ts';
 import type { Handler } from './handler.ts';
 
 export interface VmStartDeps {
@@ -35,9 +35,13 @@ export function makeVmStart(deps: VmStartDeps): Handler<'vm.start'> {
 
       const prepareDefinition = async () => {
         const disk = await rootDiskOf(vm, signal);
+        const cdrom = vm.cdrom && {
+          ...vm.cdrom,
+          path: await imagePathIn(vm.pool, vm.cdrom.path),
+        };
         await consoleLogs.ensureDirectory();
         const consoleLogPath = consoleLogs.pathOf(vm.instanceName);
-        await define(virsh, vm, { disk, virtType: deps.virtType, consoleLogPath }, signal);
+        await define(virsh, vm, { disk, cdrom, virtType: deps.virtType, consoleLogPath }, signal);
       };
       const prepareCards = async () => {
         for (const { mac, ip, network } of vm.nics) {

@@ -94,6 +94,21 @@ test('what a crash left of a volume’s making is neither taken for it nor left'
   assert.deepEqual((await readdir(directory)).toSorted(), ['root-1.qcow2', 'tpl.qcow2']);
 });
 
+test('an empty volume stands on nothing, has the wanted size, and needs one', async () => {
+  const { backing: _, ...empty } = paramsWith({ path: 'root-9.qcow2' });
+  const handler = makeVolumeCreate({ lanes: makeLanes() });
+  assert.equal(
+    (await handler({ ...empty, sizeBytes: 7 * mebibyte }, context)).virtualSizeBytes,
+    7 * mebibyte,
+  );
+  const info = await diskInfo(join(directory, 'root-9.qcow2'), 'qcow2', signal);
+  assert.equal(info.backing, undefined);
+  await assert.rejects(handler({ ...empty, path: 'root-8.qcow2' }, context), (error) =>
+    hasErrorCode(error, 'VOLUME_SIZE_MISSING'),
+  );
+  assert.deepEqual((await readdir(directory)).toSorted(), ['root-9.qcow2', 'tpl.qcow2']);
+});
+
 test('a missing template, a missing pool and an unreadable volume are told apart', async () => {
   const backing = { installPath: 'gone.qcow2', format: 'qcow2' } as const;
   await assert.rejects(create({ backing }), (error) => hasErrorCode(error, 'TEMPLATE_MISSING'));

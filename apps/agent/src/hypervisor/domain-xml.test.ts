@@ -31,6 +31,26 @@ test('the template is never given to QEMU\u2019s user, who could write then what
   assert.match(document, /<source file='\/pool\/tpl\.qcow2'><seclabel model='dac' relabel='no'\/><\/source>/);
 });
 
+test('there is always a CD-ROM drive; what is in it is read only, stays its owner\u2019s, and is booted first when it shall be', () => {
+  const empty = domainXml(makeTestVm(), options);
+  const driveOf = (document: string) => /<disk type='file' device='cdrom'>.*?<\/disk>/s.exec(document)![0];
+  assert.deepEqual(elementsOf(driveOf(empty), 'source'), []);
+  assert.deepEqual(elementsOf(driveOf(empty), 'target'), [{ dev: 'hdc', bus: 'ide' }]);
+  assert.deepEqual(elementsOf(empty, 'boot'), [{ dev: 'hd' }]);
+  const installer = domainXml(makeTestVm(), {
+    ...options,
+    cdrom: { path: '/pool/installer.iso', bootFirst: true },
+  });
+  assert.match(
+    driveOf(installer),
+    /<source file='\/pool\/installer\.iso'><seclabel model='dac' relabel='no'\/><\/source>/,
+  );
+  assert.equal(elementsOf(driveOf(installer), 'readonly').length, 1);
+  assert.deepEqual(elementsOf(installer, 'boot'), [{ dev: 'cdrom' }, { dev: 'hd' }]);
+  const drivers = { ...options, cdrom: { path: '/pool/drivers.iso', bootFirst: false } };
+  assert.deepEqual(elementsOf(domainXml(makeTestVm(), drivers), 'boot'), [{ dev: 'hd' }]);
+});
+
 test('a disk that stands on nothing says so', () => {
   const document = domainXml(makeTestVm(), { ...options, disk: { ...options.disk, backing: undefined } });
   assert.equal(elementsOf(document, 'backingStore').length, 1);

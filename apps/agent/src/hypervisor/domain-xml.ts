@@ -12,6 +12,8 @@ export interface DomainDisk {
 export interface DomainOptions {
   readonly virtType: 'kvm' | 'qemu';
   readonly disk: DomainDisk;
+  /** The ISO in the drive. */
+  readonly cdrom?: { readonly path: string; readonly bootFirst: boolean } | undefined;
   /** Absolute path of the file the serial console is logged to. */
   readonly consoleLogPath: string;
 }
@@ -28,10 +30,12 @@ export const millraceNamespace = 'urn:millrace:domain:1';
  * - `machine='pc'` with virtio: the widest set of guests boots from it, minimal kernels without AHCI included.
  * - The screen is reachable by a Unix socket in libvirt's own directory only: a port on loopback would be open to every
  *   user of the host.
+ * - Every VM has a CD-ROM drive, so that an ISO can be put in while it runs; on IDE, which installers know without drivers.
  * - A guest that powers itself off or crashes leaves the domain shut off; it is started by the server alone.
  */
 export function domainXml(vm: VmSpec, options: DomainOptions): string {
-  const { virtType, disk, consoleLogPath } = options;
+  const { virtType, disk, cdrom, consoleLogPath } = options;
+  const bootOrder = cdrom?.bootFirst ? ['cdrom', 'hd'] : ['hd'];
   // TCG: everything it can emulate, for guests whose user land wants x86-64-v2. KVM: what the CPU has, still migratable
   const cpu = virtType === 'kvm' ? xml`<cpu mode='host-model'/>` : xml`<cpu mode='maximum'/>`;
   return xml`<domain type='${virtType}'>
@@ -40,7 +44,7 @@ export function domainXml(vm: VmSpec, options: DomainOptions): string {
   <metadata><millrace:vm xmlns:millrace='${millraceNamespace}'><millrace:uuid>${vm.uuid}</millrace:uuid><millrace:hostname>${vm.hostName}</millrace:hostname></millrace:vm></metadata>
   <memory unit='MiB'>${vm.memoryMiB}</memory>
   <vcpu placement='static'>${vm.cpus}</vcpu>
-  <os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os>
+  <os><type arch='x86_64' machine='pc'>hvm</type>${joinXml(bootOrder.map((device) => xml`<boot dev='${device}'/>`))}</os>
   <features><acpi/><apic/></features>
   ${cpu}
   <clock offset='utc'/>
@@ -49,6 +53,7 @@ export function domainXml(vm: VmSpec, options: DomainOptions): string {
   <on_crash>destroy</on_crash>
   <devices>
     ${diskXml(disk)}
+    ${cdromXml(cdrom?.path)}
     ${joinXml(vm.nics.map(nicXml))}
     <serial type='pty'><log file='${consoleLogPath}' append='on'/><target port='0'/></serial>
     <console type='pty'><target type='serial' port='0'/></console>
@@ -72,6 +77,18 @@ function diskXml(disk: DomainDisk): RawXml {
       ${backing}
       <target dev='vda' bus='virtio'/>
       <serial>${disk.serial}</serial>
+    </disk>`;
+}
+
+/** The drive as it is in a definition, and as `virsh update-device` takes it. Like a template, an ISO stays its owner's. */
+export function cdromXml(path: string | undefined): RawXml {
+  const source =
+    path === undefined ? xml`` : xml`<source file='${path}'><seclabel model='dac' relabel='no'/></source>`;
+  return xml`<disk type='file' device='cdrom'>
+      <driver name='qemu' type='raw'/>
+      ${source}
+      <target dev='hdc' bus='ide'/>
+      <readonly/>
     </disk>`;
 }
 

@@ -41,21 +41,21 @@ export async function diskInfo(path: string, format: DiskFormat, signal: AbortSi
   };
 }
 
-/** Creates an empty qcow2 overlay of `sizeBytes` on an absolute backing path. @throws AgentFailure `QEMU_IMG_FAILED` */
-export async function createOverlay(
+/** What an overlay stands on. */
+export interface DiskBase {
+  /** Absolute. */
+  readonly path: string;
+  readonly format: DiskFormat;
+}
+
+/** Creates a qcow2 disk of `sizeBytes`: an overlay on its base, or an empty one. @throws AgentFailure `QEMU_IMG_FAILED` */
+export async function createDisk(
   path: string,
-  options: {
-    readonly backingPath: string;
-    readonly backingFormat: DiskFormat;
-    readonly sizeBytes: number;
-    readonly signal: AbortSignal;
-  },
+  options: { readonly base?: DiskBase; readonly sizeBytes: number; readonly signal: AbortSignal },
 ): Promise<void> {
-  const { backingPath, backingFormat, sizeBytes, signal } = options;
-  await qemuImg(
-    ['create', '-q', '-f', 'qcow2', '-b', backingPath, '-F', backingFormat, path, String(sizeBytes)],
-    signal,
-  );
+  const { base, sizeBytes, signal } = options;
+  const backing = base ? ['-b', base.path, '-F', base.format] : [];
+  await qemuImg(['create', '-q', '-f', 'qcow2', ...backing, path, String(sizeBytes)], signal);
 }
 
 async function qemuImg(argv: readonly string[], signal: AbortSignal) {

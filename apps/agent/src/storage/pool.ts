@@ -36,6 +36,15 @@ export function pathInPool(pool: PoolReference, fileName: string): string {
   return join(pool.path, fileName);
 }
 
+/** Absolute path of a template or ISO that must be there. @throws AgentFailure `POOL_UNAVAILABLE`, `TEMPLATE_MISSING` */
+export async function imagePathIn(pool: PoolReference, fileName: string): Promise<string> {
+  await requirePool(pool);
+  const path = pathInPool(pool, fileName);
+  if (!(await statOrUndefined(path)))
+    fail('TEMPLATE_MISSING', `the image ${fileName} is not in ${pool.path}: it has to be fetched again`);
+  return path;
+}
+
 /** Like `stat`, but `undefined` when there is nothing. */
 export async function statOrUndefined(path: string) {
   try {

@@ -226,26 +226,14 @@ test('hello brings a host up with its facts and its local pool', async (t) => {
   );
   const answer = await agent.peer.call('host.hello', hello(), { id: 'hello', signal });
   assert.equal(answer.hostUuid, identity.hostUuid);
-  const firstBeat = await agent.peer.call(
-    'host.heartbeat',
-    {
-      memoryFreeBytes: 5,
-      loadAverage: 0.5,
-      localPool: { capacityBytes: 1000 * 1024 ** 2, availableBytes: 600 * 1024 ** 2 },
-    },
-    { id: 'beat', signal },
-  );
-  assert.deepEqual(firstBeat, { limits: {} });
+  const localPool = { capacityBytes: 1000 * 1024 ** 2, availableBytes: 600 * 1024 ** 2 };
+  const beat = (id: string) =>
+    agent.peer.call('host.heartbeat', { memoryFreeBytes: 5, loadAverage: 0.5, localPool }, { id, signal });
+  assert.deepEqual(await beat('beat-1'), { limits: {} });
   await writeSetting(database, 'direct.download.host.rate.limit', '5000000');
   await writeSetting(database, 'direct.download.rate.limit', '1000000');
-  assert.deepEqual(
-    await agent.peer.call(
-      'host.heartbeat',
-      { memoryFreeBytes: 5, loadAverage: 0.5 },
-      { id: 'beat-2', signal },
-    ),
-    { limits: { bytesPerSecond: 1_000_000, hostBytesPerSecond: 5_000_000 } },
-  );
+  const limits = { bytesPerSecond: 1_000_000, hostBytesPerSecond: 5_000_000 };
+  assert.deepEqual(await beat('beat-2'), { limits });
   const host = await database.selectFrom('host').selectAll().executeTakeFirstOrThrow();
   assert.equal(host.status, 'Up');
   assert.equal(host.cpus, 8);

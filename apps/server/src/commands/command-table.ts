@@ -1,7 +1,10 @@
+import { attachIso } from './attach-iso.ts';
 import type { Command } from './command.ts';
+import { deleteIso } from './delete-iso.ts';
 import { deleteTemplate } from './delete-template.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine } from './destroy-virtual-machine.ts';
+import { detachIso } from './detach-iso.ts';
 import { expungeVirtualMachine } from './expunge-virtual-machine.ts';
 import { getUser } from './get-user.ts';
 import { getUserKeys } from './get-user-keys.ts';
@@ -13,6 +16,7 @@ import { listClusters } from './list-clusters.ts';
 import { listConfigurations } from './list-configurations.ts';
 import { listEvents } from './list-events.ts';
 import { listHosts } from './list-hosts.ts';
+import { listIsos } from './list-isos.ts';
 import { listNetworks } from './list-networks.ts';
 import { listOsTypes } from './list-os-types.ts';
 import { listPods } from './list-pods.ts';
@@ -28,6 +32,7 @@ import { probeTemplate } from './probe-template.ts';
 import { queryAsyncJobResult } from './query-async-job-result.ts';
 import { rebootVirtualMachine } from './reboot-virtual-machine.ts';
 import { recoverVirtualMachine } from './recover-virtual-machine.ts';
+import { registerIso } from './register-iso.ts';
 import { registerTemplate } from './register-template.ts';
 import { registerUserKeys } from './register-user-keys.ts';
 import { restoreVirtualMachine } from './restore-virtual-machine.ts';
@@ -38,9 +43,12 @@ import { updateHost } from './update-host.ts';
 
 /** Every command but login and logout, which are about the HTTP session and live with it. */
 export const commandTable: readonly Command[] = [
+  attachIso,
+  deleteIso,
   deleteTemplate,
   deployVirtualMachine,
   destroyVirtualMachine,
+  detachIso,
   expungeVirtualMachine,
   getUser,
   getUserKeys,
@@ -52,6 +60,7 @@ export const commandTable: readonly Command[] = [
   listConfigurations,
   listEvents,
   listHosts,
+  listIsos,
   listNetworks,
   listOsTypes,
   listPods,
@@ -67,6 +76,7 @@ export const commandTable: readonly Command[] = [
   queryAsyncJobResult,
   rebootVirtualMachine,
   recoverVirtualMachine,
+  registerIso,
   registerTemplate,
   registerUserKeys,
   restoreVirtualMachine,

@@ -2,47 +2,74 @@ import { ApiError, entityNotFound, specs } from '@millrace/api';
 import { recordEvent } from '../store/events.ts';
 import { countUsersOfTemplate, lockTemplate } from '../store/templates.ts';
 import { pendingJobOf } from '../store/virtual-machines.ts';
-import { implement } from './command.ts';
+import { type Caller, type CommandDependencies, implement } from './command.ts';
 import { reachOf } from './scope.ts';
 
-export const deleteTemplate = implement(specs.deleteTemplate, async ({ params, database, jobs, caller }) => {
-  const forced = params.forced ?? false;
-  const jobId = await database.transaction().execute(async (trx) => {
-    const template = await lockTemplate(trx, params.id, reachOf(caller));
-    if (!template) throw entityNotFound('id', params.id);
+export const deleteTemplate = implement(specs.deleteTemplate, async (context) => {
+  const { id, forced } = context.params;
+  return {
+    jobId: await requestRemoval(context, { command: 'deleteTemplate', uuid: id, forced: forced ?? false }),
+  };
+});
+
+const words = {
+  deleteTemplate: {
+    kind: 'template',
+    word: 'template',
+    event: 'TEMPLATE.DELETE',
+    resource: 'Template',
+    inUse: (users: number) =>
+      `is used by ${users} instance(s); expunge them first, or delete it with forced=true`,
+  },
+  deleteIso: {
+    kind: 'iso',
+    word: 'ISO',
+    event: 'ISO.DELETE',
+    resource: 'Iso',
+    inUse: (users: number) => `is in the drive of ${users} instance(s); detach it first`,
+  },
+} as const;
+
+/**
+ * Starts the job that removes a template or an ISO.
+ * @returns the job's UUID
+ * @throws ApiError 431 when there is none or instances use it, 536 when a job on it is pending
+ */
+export async function requestRemoval(
+  { database, jobs, caller }: CommandDependencies & { readonly caller: Caller },
+  request: { readonly command: keyof typeof words; readonly uuid: string; readonly forced: boolean },
+): Promise<string> {
+  const { kind, word, event, resource, inUse } = words[request.command];
+  return database.transaction().execute(async (trx) => {
+    const template = await lockTemplate(trx, request.uuid, reachOf(caller), kind);
+    if (!template) throw entityNotFound('id', request.uuid);
     const job = await pendingJobOf(trx, template.uuid);
     if (job) {
       throw new ApiError(
         'RESOURCE_IN_USE_ERROR',
-        `template ${template.name} is busy: ${job.job_cmd} is running as job ${job.uuid}`,
+        `${word} ${template.name} is busy: ${job.job_cmd} is running as job ${job.uuid}`,
       );
     }
-    const users = forced ? 0 : await countUsersOfTemplate(trx, template.id);
-    if (users > 0) {
-      throw new ApiError(
-        'PARAM_ERROR',
-        `template ${template.name} is used by ${users} instance(s); expunge them first, or delete it with forced=true`,
-      );
-    }
+    const users = request.forced ? 0 : await countUsersOfTemplate(trx, template.id, kind);
+    if (users > 0) throw new ApiError('PARAM_ERROR', `${word} ${template.name} ${inUse(users)}`);
     const id = await jobs.enqueue(trx, {
-      command: 'deleteTemplate',
-      parameters: { templateId: template.id, forced },
+      command: request.command,
+      parameters: { templateId: template.id, forced: request.forced },
       userId: caller.userId,
       accountId: template.account_id,
-      instanceType: 'Template',
+      instanceType: resource,
       instanceUuid: template.uuid,
     });
     await recordEvent(trx, {
-      type: 'TEMPLATE.DELETE',
+      type: event,
       state: 'Scheduled',
-      description: `deleting template ${template.name}`,
+      description: `deleting ${word} ${template.name}`,
       userId: caller.userId,
       accountId: template.account_id,
-      resourceType: 'Template',
+      resourceType: resource,
       resourceUuid: template.uuid,
       jobUuid: id,
     });
     return id;
   });
-  return { jobId };
-});
+}

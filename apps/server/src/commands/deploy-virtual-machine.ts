@@ -35,6 +35,7 @@ export const deployVirtualMachine = implement(
         display_name: names.displayName,
         state: startVm ? 'Starting' : 'Stopped',
         vm_template_id: plan.template.id,
+        iso_id: isIso(plan.template) ? plan.template.id : null,
         guest_os_id: plan.template.guest_os_id,
         data_center_id: plan.zoneId,
         account_id: plan.accountId,
@@ -59,7 +60,7 @@ export const deployVirtualMachine = implement(
       await recordEvent(trx, {
         type: 'VM.CREATE',
         state: 'Scheduled',
-        description: `deploying instance ${names.name} from template ${plan.template.name}`,
+        description: `deploying instance ${names.name} from ${isIso(plan.template) ? 'ISO' : 'template'} ${plan.template.name}`,
         userId: caller.userId,
         accountId: plan.accountId,
         resourceType: 'VirtualMachine',
@@ -122,10 +123,34 @@ async function planOf(executor: Executor, params: Params, caller: Caller): Promi
     template,
     offeringId: offering.id,
     accountId: owner.accountId,
-    rootDiskSizeBytes: rootDiskBytes(rootDiskGigabytes(params), template.size),
+    rootDiskSizeBytes: rootDiskSize(params, template),
     hostId: params.hostid === undefined ? undefined : await hostIdOf(executor, params.hostid, zone.id),
     networks: await networksOf(executor, zone.id, params.networkids),
   };
+}
+
+function isIso(template: Pick<Row<'vm_template'>, 'format'>): boolean {
+  return template.format === 'ISO';
+}
+
+function rootDiskSize(params: Params, template: Row<'vm_template'>): number | undefined {
+  const gigabytes = rootDiskGigabytes(params);
+  if (!isIso(template)) {
+    if (params.size === undefined) return rootDiskBytes(gigabytes, template.size);
+    throw invalidParameter(
+      'size',
+      'is for instances from an ISO: there are no data volumes in this release, and rootdisksize is the size of the root volume',
+    );
+  }
+  if (!template.bootable) {
+    throw invalidParameter('templateid', `ISO ${template.name} is registered as one that nothing boots from`);
+  }
+  const bytes = rootDiskBytes(gigabytes ?? params.size, null);
+  if (bytes !== undefined) return bytes;
+  throw invalidParameter(
+    'rootdisksize',
+    'must be given with an ISO: the instance starts with an empty root volume of so many GB',
+  );
 }
 
 function rootDiskGigabytes(params: Params): number | undefined {
@@ -168,7 +193,7 @@ async function reserve(executor: Executor, vmId: number, plan: Plan): Promise<vo
       state: 'Allocated',
       size: plan.rootDiskSizeBytes ?? plan.template.size ?? 0,
       instance_id: vmId,
-      template_id: plan.template.id,
+      template_id: isIso(plan.template) ? null : plan.template.id,
       data_center_id: plan.zoneId,
       account_id: plan.accountId,
     })

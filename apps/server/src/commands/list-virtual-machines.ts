@@ -26,6 +26,7 @@ export const listVirtualMachines = implement(
       hostUuid: params.hostid,
       poolUuid: params.storageid,
       templateUuid: params.templateid,
+      isoUuid: params.isoid,
       networkUuid: params.networkid,
       serviceOfferingUuid: params.serviceofferingid,
       userUuid: params.userid,

@@ -17,7 +17,7 @@ export const restoreVirtualMachine = implement(specs.restoreVirtualMachine, asyn
     prepare: async (vm, executor) => {
       const present = await executor
         .selectFrom('vm_template')
-        .select(['uuid', 'removed', 'size'])
+        .select(['uuid', 'removed', 'size', 'format', 'bootable', 'name'])
         .where('id', '=', vm.vm_template_id)
         .executeTakeFirstOrThrow();
       if (params.templateid === undefined && present.removed) {
@@ -38,7 +38,15 @@ export const restoreVirtualMachine = implement(specs.restoreVirtualMachine, asyn
       if (template && template.zone_id === null) {
         throw invalidParameter('templateid', 'the template is not registered for the zone of the instance');
       }
-      const bytes = rootDiskBytes(params.rootdisksize, (template ?? present).size);
+      const installed = template ?? present;
+      const fromIso = installed.format === 'ISO';
+      if (fromIso && !installed.bootable) {
+        throw invalidParameter(
+          'templateid',
+          `ISO ${installed.name} is registered as one that nothing boots from`,
+        );
+      }
+      const bytes = rootDiskBytes(params.rootdisksize, fromIso ? null : installed.size);
       return {
         vmId: vm.id,
         ...(template === undefined ? {} : { templateId: template.id }),

@@ -157,13 +157,14 @@ test('a template of another zone or another tenant cannot be deployed', async (t
   assert.match(String((await cloud.deploy()).content['errortext']), /not registered for zone zone1/);
 });
 
-const jobCommands: Readonly<Record<Exclude<VmCommand, 'recoverVirtualMachine'>, Params>> = {
+const jobCommands: Readonly<Record<Exclude<VmCommand, 'recoverVirtualMachine' | 'attachIso'>, Params>> = {
   startVirtualMachine: {},
   stopVirtualMachine: { forced: 'true' },
   rebootVirtualMachine: {},
   destroyVirtualMachine: { expunge: 'true' },
   expungeVirtualMachine: {},
   restoreVirtualMachine: { rootdisksize: '9' },
+  detachIso: { forced: 'true' },
 };
 
 const expectedParameters: Readonly<Record<keyof typeof jobCommands, object>> = {
@@ -173,13 +174,15 @@ const expectedParameters: Readonly<Record<keyof typeof jobCommands, object>> = {
   destroyVirtualMachine: { vmId: 1, expunge: true },
   expungeVirtualMachine: { vmId: 1 },
   restoreVirtualMachine: { vmId: 1, rootDiskSizeBytes: 9 * 1024 ** 3 },
+  detachIso: { vmId: 1, forced: true },
 };
 
 for (const [command, params] of Object.entries(jobCommands)) {
   test(`${command} starts a job in the states that allow it and names the state in all others`, async (t) => {
     const cloud = await withCloud(t);
     const { id } = (await cloud.deploy()).content;
-    const idParam = command === 'restoreVirtualMachine' ? 'virtualmachineid' : 'id';
+    const idParam = ['restoreVirtualMachine', 'detachIso'].includes(command) ? 'virtualmachineid' : 'id';
+    await cloud.database.updateTable('vm_instance').set({ iso_id: 1 }).execute();
     const call = () => cloud.call(command, { [idParam]: String(id), ...params });
     const allowed: readonly string[] = requestableStates[command as VmCommand];
     for (const state of vmStates) {

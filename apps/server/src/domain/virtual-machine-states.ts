@@ -103,6 +103,8 @@ export const requestableStates = {
   expungeVirtualMachine: ['Destroyed', 'Error', 'Expunging'],
   recoverVirtualMachine: ['Destroyed'],
   restoreVirtualMachine: ['Running', 'Stopped'],
+  attachIso: ['Running', 'Stopped'],
+  detachIso: ['Running', 'Stopped'],
 } as const satisfies Record<string, readonly VmState[]>;
 
 export type VmCommand = keyof typeof requestableStates;

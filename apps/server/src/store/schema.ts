@@ -200,6 +200,7 @@ export interface Tables {
     state: string;
     update_count: Defaulted<number>;
     vm_template_id: number;
+    iso_id: Nullable<number>;
     guest_os_id: number;
     host_id: Nullable<number>;
     last_host_id: Nullable<number>;

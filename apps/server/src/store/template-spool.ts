@@ -174,7 +174,7 @@ export async function failTransfer(
 }
 
 /**
- * Marks a copy for removal when nothing needs it: no disk, no transfer, no pending job with a disk to make.
+ * Marks a copy for removal when nothing needs it: no disk, no drive, no transfer, no pending job with a disk to make.
  * Must run in a transaction. @returns whether it may be removed now
  */
 export async function markForRemoval(executor: Executor, key: SpoolKey): Promise<boolean> {
@@ -189,13 +189,28 @@ export async function markForRemoval(executor: Executor, key: SpoolKey): Promise
     .where('state', '!=', 'Expunged')
     .limit(1)
     .executeTakeFirst();
-  if (user) return false;
+  if (user || (await isInDrive(executor, key))) return false;
   await executor
     .updateTable('template_spool_ref')
     .set({ marked_for_gc: true, last_updated: new Date() })
     .where('id', '=', row.id)
     .execute();
   return true;
+}
+
+/** Whether an instance with its disk on the pool has the ISO in its drive: its next start needs the file there. */
+async function isInDrive(executor: Executor, key: SpoolKey): Promise<boolean> {
+  const row = await executor
+    .selectFrom('vm_instance')
+    .innerJoin('volumes', 'volumes.instance_id', 'vm_instance.id')
+    .where('vm_instance.iso_id', '=', key.templateId)
+    .where('vm_instance.removed', 'is', null)
+    .where('volumes.pool_id', '=', key.poolId)
+    .where('volumes.removed', 'is', null)
+    .select('vm_instance.id')
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 /**

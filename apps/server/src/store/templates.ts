@@ -13,7 +13,12 @@ export type TemplateSelection =
   | { readonly kind: 'owned'; readonly scope: OwnerScope }
   | { readonly kind: 'owned-or-public'; readonly scope: OwnerScope };
 
+/** Templates and ISOs are rows of one table, told apart by their format. */
+export type ImageKind = 'template' | 'iso';
+
 export interface TemplateFilter {
+  /** Default: both. */
+  readonly kind?: ImageKind | undefined;
   readonly selection: TemplateSelection;
   readonly templateIds?: readonly number[] | undefined;
   readonly uuids?: readonly string[] | undefined;
@@ -22,6 +27,8 @@ export interface TemplateFilter {
   readonly zoneUuid?: string | undefined;
   readonly hypervisor?: string | undefined;
   readonly poolUuid?: string | undefined;
+  readonly bootable?: boolean | undefined;
+  readonly isPublic?: boolean | undefined;
   readonly removed?: boolean | undefined;
   /** One row per template instead of one per template and zone. */
   readonly unique?: boolean | undefined;
@@ -91,6 +98,9 @@ function filtered(executor: Executor, filter: TemplateFilter) {
   if (!filter.removed) {
     query = query.where('vm_template.removed', 'is', null).where('template_zone_ref.removed', 'is', null);
   }
+  if (filter.kind) query = query.where(ofKind(filter.kind));
+  if (filter.bootable !== undefined) query = query.where('vm_template.bootable', '=', filter.bootable);
+  if (filter.isPublic !== undefined) query = query.where('vm_template.public', '=', filter.isPublic);
   if (filter.templateIds) query = query.where('vm_template.id', '=', sql<number>`any(${filter.templateIds})`);
   if (filter.uuids) query = query.where('vm_template.uuid', '=', sql<string>`any(${filter.uuids}::uuid[])`);
   if (filter.name !== undefined) query = query.where('vm_template.name', '=', filter.name);
@@ -120,6 +130,13 @@ function filtered(executor: Executor, filter: TemplateFilter) {
     );
   }
   return query;
+}
+
+function ofKind(kind: ImageKind | undefined) {
+  if (kind === undefined) return sql<boolean>`true`;
+  return kind === 'iso'
+    ? sql<boolean>`vm_template.format = 'ISO'`
+    : sql<boolean>`vm_template.format <> 'ISO'`;
 }
 
 function selected(selection: TemplateSelection) {
@@ -196,13 +213,14 @@ export async function insertTemplate(executor: Executor, template: NewTemplate):
 }
 
 /** Locks a template the caller may change until the transaction ends. */
-export async function lockTemplate(executor: Executor, uuid: string, scope: OwnerScope) {
+export async function lockTemplate(executor: Executor, uuid: string, scope: OwnerScope, kind?: ImageKind) {
   return executor
     .selectFrom('vm_template')
     .innerJoin('account', 'account.id', 'vm_template.account_id')
     .innerJoin('domain', 'domain.id', 'account.domain_id')
     .where('vm_template.uuid', '=', uuid)
     .where('vm_template.removed', 'is', null)
+    .where(ofKind(kind))
     .where(ownedBy(scope))
     .selectAll('vm_template')
     .forUpdate('vm_template')
@@ -210,12 +228,17 @@ export async function lockTemplate(executor: Executor, uuid: string, scope: Owne
 }
 
 /**
- * A template the caller may use in a zone, locked so that it cannot be deleted before the instance that uses it is
+ * A template or ISO the caller may use in a zone, locked so that it cannot be deleted before the instance that uses it is
  * written.
  */
 export async function usableTemplate(
   executor: Executor,
-  options: { readonly uuid: string; readonly zoneId: number; readonly scope: OwnerScope },
+  options: {
+    readonly uuid: string;
+    readonly zoneId: number;
+    readonly scope: OwnerScope;
+    readonly kind?: ImageKind;
+  },
 ) {
   return executor
     .selectFrom('vm_template')
@@ -229,6 +252,7 @@ export async function usableTemplate(
     )
     .where('vm_template.uuid', '=', options.uuid)
     .where('vm_template.removed', 'is', null)
+    .where(ofKind(options.kind))
     .where(sql<boolean>`(vm_template.public or ${ownedBy(options.scope)})`)
     .selectAll('vm_template')
     .select('template_zone_ref.zone_id')
@@ -236,12 +260,16 @@ export async function usableTemplate(
     .executeTakeFirst();
 }
 
-/** How many instances that are not expunged use a template. */
-export async function countUsersOfTemplate(executor: Executor, templateId: number): Promise<number> {
+/** How many instances that are not expunged use a template, or have an ISO in their drive. */
+export async function countUsersOfTemplate(
+  executor: Executor,
+  templateId: number,
+  kind: ImageKind,
+): Promise<number> {
   const row = await executor
     .selectFrom('vm_instance')
     .select(sql<number>`count(*)`.as('count'))
-    .where('vm_template_id', '=', templateId)
+    .where(kind === 'iso' ? 'iso_id' : 'vm_template_id', '=', templateId)
     .where('removed', 'is', null)
     .executeTakeFirstOrThrow();
   return row.count;

@@ -19,6 +19,7 @@ export interface VirtualMachineFilter {
   readonly hostUuid?: string | undefined;
   readonly poolUuid?: string | undefined;
   readonly templateUuid?: string | undefined;
+  readonly isoUuid?: string | undefined;
   readonly networkUuid?: string | undefined;
   readonly serviceOfferingUuid?: string | undefined;
   readonly userUuid?: string | undefined;
@@ -63,6 +64,9 @@ const columns = [
   'vm_template.arch',
   'vm_template.enable_password',
   'vm_template.dynamically_scalable',
+  'iso.uuid as iso_uuid',
+  'iso.name as iso_name',
+  'iso.display_text as iso_display_text',
   'service_offering.uuid as offering_uuid',
   'service_offering.name as offering_name',
   'service_offering.cpu',
@@ -82,6 +86,7 @@ function joined(executor: Executor) {
     .innerJoin('vm_template', 'vm_template.id', 'vm_instance.vm_template_id')
     .innerJoin('service_offering', 'service_offering.id', 'vm_instance.service_offering_id')
     .innerJoin('guest_os', 'guest_os.id', 'vm_instance.guest_os_id')
+    .leftJoin('vm_template as iso', 'iso.id', 'vm_instance.iso_id')
     .leftJoin('host', 'host.id', 'vm_instance.host_id')
     .leftJoin('host_pod_ref', 'host_pod_ref.id', 'vm_instance.pod_id')
     .leftJoin('cluster', 'cluster.id', 'host.cluster_id');
@@ -106,6 +111,7 @@ function filtered(executor: Executor, filter: VirtualMachineFilter) {
     ['cluster.uuid', filter.clusterUuid],
     ['host.uuid', filter.hostUuid],
     ['vm_template.uuid', filter.templateUuid],
+    ['iso.uuid', filter.isoUuid],
     ['service_offering.uuid', filter.serviceOfferingUuid],
     ['user.uuid', filter.userUuid],
   ] as const;

@@ -21,6 +21,7 @@ const limitsMs: Readonly<Record<Method, number | undefined>> = {
   'vm.reboot': 120_000,
   'vm.remove': 120_000,
   'vm.state': 30_000,
+  'vm.cdrom': 60_000,
   'vm.console': 30_000,
   'pool.stats': 30_000,
 };

@@ -1,3 +1,4 @@
+import type { JobContext } from '../jobs/job-context.ts';
 import type { JobDefinition } from '../jobs/job-runner.ts';
 import { recordEvent } from '../store/events.ts';
 import type { WorkflowDeps } from './host-steps.ts';
@@ -9,41 +10,50 @@ import { removeUnneededCopies } from './template-copies.ts';
  * go with the last of these.
  */
 export function deleteTemplate(deps: WorkflowDeps): JobDefinition<'deleteTemplate'> {
-  return {
-    async run(context) {
-      const { templateId } = context.parameters;
-      const template = await context.read((database) => loadTemplateRow(database, templateId));
-      context.progress.report({ phase: 'deleting', percent: 10 });
-      await context.write(async (trx) => {
-        if (template.removed) return;
-        const removed = new Date();
-        await trx
-          .updateTable('vm_template')
-          .set({ removed, state: 'Inactive' })
-          .where('id', '=', templateId)
-          .execute();
-        await trx
-          .updateTable('template_zone_ref')
-          .set({ removed })
-          .where('template_id', '=', templateId)
-          .execute();
-        await recordEvent(trx, {
-          type: 'TEMPLATE.DELETE',
-          description: `Successfully deleted template ${template.name}`,
-          userId: context.job.userId,
-          accountId: template.account_id,
-          resourceType: 'Template',
-          resourceUuid: template.uuid,
-          jobUuid: context.job.uuid,
-        });
-      });
-      await context.read((database) =>
-        removeUnneededCopies(
-          { agents: deps.agents, database, log: context.log, signal: context.signal },
-          { templateId, operation: context.job.uuid },
-        ),
-      );
-      return { success: true };
-    },
-  };
+  return { run: (context) => removeImage(deps, context, 'template') };
+}
+
+/** The same of an ISO. */
+export function deleteIso(deps: WorkflowDeps): JobDefinition<'deleteIso'> {
+  return { run: (context) => removeImage(deps, context, 'ISO') };
+}
+
+async function removeImage(
+  deps: WorkflowDeps,
+  context: JobContext<'deleteTemplate' | 'deleteIso'>,
+  kind: 'template' | 'ISO',
+): Promise<object> {
+  const { templateId } = context.parameters;
+  const template = await context.read((database) => loadTemplateRow(database, templateId));
+  context.progress.report({ phase: 'deleting', percent: 10 });
+  await context.write(async (trx) => {
+    if (template.removed) return;
+    const removed = new Date();
+    await trx
+      .updateTable('vm_template')
+      .set({ removed, state: 'Inactive' })
+      .where('id', '=', templateId)
+      .execute();
+    await trx
+      .updateTable('template_zone_ref')
+      .set({ removed })
+      .where('template_id', '=', templateId)
+      .execute();
+    await recordEvent(trx, {
+      type: kind === 'ISO' ? 'ISO.DELETE' : 'TEMPLATE.DELETE',
+      description: `Successfully deleted ${kind} ${template.name}`,
+      userId: context.job.userId,
+      accountId: template.account_id,
+      resourceType: kind === 'ISO' ? 'Iso' : 'Template',
+      resourceUuid: template.uuid,
+      jobUuid: context.job.uuid,
+    });
+  });
+  await context.read((database) =>
+    removeUnneededCopies(
+      { agents: deps.agents, database, log: context.log, signal: context.signal },
+      { templateId, operation: context.job.uuid },
+    ),
+  );
+  return { success: true };
 }

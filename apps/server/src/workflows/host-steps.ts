@@ -14,12 +14,12 @@ import type { AttemptProgress } from './attempt-progress.ts';
 import { chooseHost } from './choose-host-step.ts';
 import { discardVolume, undoReconnectMs } from './discard-volume.ts';
 import {
-  imageFormatOf,
+  backingOf,
+  diskTemplateId,
   loadPlace,
   loadVmSpec,
   type Place,
   rootVolumeOf,
-  templateFileName,
   type VmRecord,
 } from './records.ts';
 import { ensureTemplateOnPool } from './template-on-pool.ts';
@@ -75,7 +75,7 @@ export function chooseHostStep(attempt: Attempt): Step<HostState> {
         // from now on the pool's copy of the template is needed: see markForRemoval
         await trx
           .updateTable('volumes')
-          .set({ pool_id: choice.poolId, template_id: attempt.template.id })
+          .set({ pool_id: choice.poolId, template_id: diskTemplateId(attempt.template) })
           .where('instance_id', '=', record.vm.id)
           .where('state', '=', 'Allocated')
           .where('removed', 'is', null)
@@ -107,16 +107,26 @@ export function chooseHostStep(attempt: Attempt): Step<HostState> {
 }
 
 export function prepareTemplateStep(attempt: Attempt): Step<HostState> {
-  const { context, deps, template } = attempt;
+  return prepareImageStep(attempt, attempt.template, 'prepare-template');
+}
+
+/** Sees to the ISO that an instance has in its drive: without the file its domain cannot start. */
+export function prepareIsoSteps(attempt: Attempt): readonly Step<HostState>[] {
+  const { iso } = attempt.record;
+  return iso ? [prepareImageStep(attempt, iso, 'prepare-iso')] : [];
+}
+
+function prepareImageStep(attempt: Attempt, template: Row<'vm_template'>, name: string): Step<HostState> {
+  const { context, deps } = attempt;
   return {
-    name: 'prepare-template',
+    name,
     do: async (state) => {
       const ready = await ensureTemplateOnPool({
         context,
         agents: deps.agents,
         place: await placeOf(attempt, state),
         template,
-        step: `host-${attempt.ordinal}/prepare-template`,
+        step: `host-${attempt.ordinal}/${name}`,
         reconnectMs: attempt.reconnectMs,
         onTransfer: (view) => attempt.progress.transfer(view),
       });
@@ -136,15 +146,14 @@ export function createRootVolumeStep(attempt: Attempt): Step<HostState> {
       const place = await placeOf(attempt, state);
       const volume = await context.write((trx) => beginRootVolume(trx, attempt, state.poolId));
       const path = volume.path ?? `${volume.uuid}.qcow2`;
-      const format = imageFormatOf(template);
-      if (format === 'iso') throw new MillraceError('FORMAT_UNSUPPORTED', 'an ISO is no root disk');
+      const backing = backingOf(template, state.installPath);
       const created = await callHost(deps.agents, {
         hostId: place.hostId,
         method: 'volume.create',
         params: {
           pool: place.pool,
           path,
-          backing: { installPath: state.installPath ?? templateFileName(template), format },
+          ...(backing ? { backing } : {}),
           ...(attempt.rootDiskSizeBytes === undefined ? {} : { sizeBytes: attempt.rootDiskSizeBytes }),
           replace: false,
         },
@@ -240,7 +249,7 @@ async function beginRootVolume(
     const path = known.path ?? `${known.uuid}.qcow2`;
     await trx
       .updateTable('volumes')
-      .set({ state: 'Creating', pool_id: poolId, path, template_id: attempt.template.id })
+      .set({ state: 'Creating', pool_id: poolId, path, template_id: diskTemplateId(attempt.template) })
       .where('id', '=', known.id)
       .execute();
     return { id: known.id, uuid: known.uuid, path };
@@ -262,7 +271,7 @@ async function beginRootVolume(
       size: attempt.rootDiskSizeBytes ?? attempt.template.size ?? 0,
       path,
       instance_id: vm.id,
-      template_id: attempt.template.id,
+      template_id: diskTemplateId(attempt.template),
       pool_id: poolId,
       data_center_id: vm.data_center_id,
       account_id: vm.account_id,

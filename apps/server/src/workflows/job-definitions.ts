@@ -1,5 +1,6 @@
 import type { JobDefinitions } from '../jobs/job-runner.ts';
-import { deleteTemplate } from './delete-template.ts';
+import { attachIso, detachIso } from './cdrom.ts';
+import { deleteIso, deleteTemplate } from './delete-template.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine, expungeVirtualMachine } from './destroy-virtual-machine.ts';
 import type { WorkflowDeps } from './host-steps.ts';
@@ -18,6 +19,9 @@ export function jobDefinitions(deps: WorkflowDeps): JobDefinitions {
     expungeVirtualMachine: expungeVirtualMachine(deps),
     restoreVirtualMachine: restoreVirtualMachine(deps),
     deleteTemplate: deleteTemplate(deps),
+    deleteIso: deleteIso(deps),
+    attachIso: attachIso(deps),
+    detachIso: detachIso(deps),
     prepareTemplate: prepareTemplate(deps),
   };
 }

@@ -6,7 +6,7 @@ import type { Row } from '../store/schema.ts';
 import { readSetting } from '../store/settings.ts';
 import { transitionVm } from '../store/vm-transitions.ts';
 import { callHost } from './agent-call.ts';
-import { chooseHostStep, startStep, type WorkflowDeps } from './host-steps.ts';
+import { chooseHostStep, prepareIsoSteps, startStep, type WorkflowDeps } from './host-steps.ts';
 import { loadPlace, loadVm, loadVmSpec, rootVolumeOf } from './records.ts';
 import { tryHosts } from './try-hosts.ts';
 import { hostFailure, reconnectBoundMs, recordVmEvent, vmAnswer } from './vm-job.ts';
@@ -32,7 +32,7 @@ export function startVirtualMachine(deps: WorkflowDeps): JobDefinition<'startVir
           record,
           template: record.template,
           only: { hostId, poolId: volume.pool_id },
-          steps: (attempt) => [chooseHostStep(attempt), startStep(attempt)],
+          steps: (attempt) => [chooseHostStep(attempt), ...prepareIsoSteps(attempt), startStep(attempt)],
         });
       } catch (error) {
         if (error instanceof ApiError) await startFailed(context, vm, error.userText);

@@ -8,6 +8,8 @@ import type { Row } from '../store/schema.ts';
 export interface VmRecord {
   readonly vm: Row<'vm_instance'>;
   readonly template: Row<'vm_template'>;
+  /** In its CD-ROM drive. */
+  readonly iso: Row<'vm_template'> | undefined;
   readonly offering: Row<'service_offering'>;
 }
 
@@ -23,7 +25,8 @@ export async function loadVm(executor: Executor, vmId: number): Promise<VmRecord
     .selectAll()
     .where('id', '=', vm.service_offering_id)
     .executeTakeFirstOrThrow();
-  return { vm, template, offering };
+  const iso = vm.iso_id === null ? undefined : await loadTemplateRow(executor, vm.iso_id);
+  return { vm, template, iso, offering };
 }
 
 export async function loadTemplateRow(executor: Executor, templateId: number): Promise<Row<'vm_template'>> {
@@ -117,6 +120,20 @@ export function imageFormatOf(template: Pick<Row<'vm_template'>, 'format'>): 'qc
   return format === 'RAW' ? 'raw' : format === 'ISO' ? 'iso' : 'qcow2';
 }
 
+/** The template that a disk made from this one stands on; a disk for an ISO is empty and stands on nothing. */
+export function diskTemplateId(template: Pick<Row<'vm_template'>, 'id' | 'format'>): number | null {
+  return imageFormatOf(template) === 'iso' ? null : template.id;
+}
+
+/** What a host makes a disk on, when it makes one from this template. */
+export function backingOf(
+  template: Pick<Row<'vm_template'>, 'uuid' | 'format'>,
+  installPath: string | undefined,
+): { readonly installPath: string; readonly format: 'qcow2' | 'raw' } | undefined {
+  const format = imageFormatOf(template);
+  return format === 'iso' ? undefined : { installPath: installPath ?? templateFileName(template), format };
+}
+
 /** The name of a template's file on every pool. */
 export function templateFileName(template: Pick<Row<'vm_template'>, 'uuid' | 'format'>): string {
   return `${template.uuid}.${imageFormatOf(template)}`;
@@ -143,6 +160,13 @@ export async function loadVmSpec(
   volume: { readonly uuid: string; readonly path: string },
 ): Promise<VmSpec> {
   const { vm, offering } = record;
+  // looked up now: the record may have been read before the drive was changed
+  const iso = await executor
+    .selectFrom('vm_template')
+    .innerJoin('vm_instance', 'vm_instance.iso_id', 'vm_template.id')
+    .where('vm_instance.id', '=', vm.id)
+    .select(['vm_template.uuid', 'vm_template.format', 'vm_template.bootable'])
+    .executeTakeFirst();
   const nics = await executor
     .selectFrom('nics')
     .innerJoin('networks', 'networks.id', 'nics.network_id')
@@ -161,6 +185,7 @@ export async function loadVmSpec(
     pool,
     // virtio serial numbers have at most 20 characters; CloudStack uses the volume's uuid without dashes, cut
     rootDisk: { path: volume.path, format: 'qcow2', serial: volume.uuid.replaceAll('-', '').slice(0, 20) },
+    ...(iso ? { cdrom: { path: templateFileName(iso), bootFirst: iso.bootable } } : {}),
     nics: nics.map((nic) => ({
       mac: nic.mac_address,
       ...(nic.ip4_address === null ? {} : { ip: nic.ip4_address }),

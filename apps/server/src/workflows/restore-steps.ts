@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { ApiError } from '@millrace/api';
-import { MillraceError } from '@millrace/core';
 import { z } from 'zod';
 import type { JobContext } from '../jobs/job-context.ts';
 import type { Step } from '../jobs/steps.ts';
@@ -14,12 +13,12 @@ import { discardVolume, undoReconnectMs } from './discard-volume.ts';
 import type { WorkflowDeps } from './host-steps.ts';
 import { stopOnHost } from './power-virtual-machine.ts';
 import {
-  imageFormatOf,
+  backingOf,
+  diskTemplateId,
   loadPlace,
   loadVm,
   loadVmSpec,
   rootVolumeOf,
-  templateFileName,
   type VmRecord,
 } from './records.ts';
 import { ensureTemplateOnPool } from './template-on-pool.ts';
@@ -79,7 +78,8 @@ function planStep({ context, record, template, progress }: Restore): Step<Restor
       const hostId = vm.host_id ?? vm.last_host_id;
       if (hostId === null)
         throw new ApiError('RESOURCE_UNAVAILABLE_ERROR', `no host has the disk of instance ${vm.name}`);
-      const sameTemplate = template.id === old.template_id;
+      // an empty disk is as large as the one before it, whatever is installed on it
+      const sameSize = template.id === old.template_id || diskTemplateId(template) === null;
       const place = await context.read((database) => loadPlace(database, hostId, poolId));
       await context.write(async (trx) => {
         await beginAttempt(trx, { jobId: context.job.id, ordinal: 1 }, { vmId: vm.id, hostId, poolId });
@@ -97,7 +97,7 @@ function planStep({ context, record, template, progress }: Restore): Step<Restor
         poolId,
         oldVolumeId: old.id,
         // a disk that was grown stays as large
-        sizeBytes: context.parameters.rootDiskSizeBytes ?? (sameTemplate ? old.size : 0),
+        sizeBytes: context.parameters.rootDiskSizeBytes ?? (sameSize ? old.size : 0),
       };
     },
   };
@@ -165,8 +165,7 @@ function newVolumeStep({
     name: 'create-volume',
     do: async ({ hostId, poolId, sizeBytes, installPath }) => {
       progress.phase('creating-volume');
-      const format = imageFormatOf(template);
-      if (format === 'iso') throw new MillraceError('FORMAT_UNSUPPORTED', 'an ISO is no root disk');
+      const backing = backingOf(template, installPath);
       if (!(await find())) await context.write((trx) => insertNewVolume(trx, { vm, template, poolId, name }));
       const volume = (await find())!;
       const place = await context.read((database) => loadPlace(database, hostId, poolId));
@@ -176,7 +175,7 @@ function newVolumeStep({
         params: {
           pool: place.pool,
           path: volume.path!,
-          backing: { installPath: installPath ?? templateFileName(template), format },
+          ...(backing ? { backing } : {}),
           ...(sizeBytes > 0 ? { sizeBytes } : {}),
           replace: true,
         },
@@ -220,7 +219,7 @@ async function insertNewVolume(
       name: options.name,
       state: 'Creating',
       path: `${uuid}.qcow2`,
-      template_id: options.template.id,
+      template_id: diskTemplateId(options.template),
       pool_id: options.poolId,
       data_center_id: options.vm.data_center_id,
       account_id: options.vm.account_id,
@@ -249,7 +248,11 @@ function swapStep({ context, record, template }: Restore): Step<RestoreState> {
           .execute();
         await trx
           .updateTable('vm_instance')
-          .set({ vm_template_id: template.id, guest_os_id: template.guest_os_id })
+          .set({
+            vm_template_id: template.id,
+            guest_os_id: template.guest_os_id,
+            ...(diskTemplateId(template) === null ? { iso_id: template.id } : {}),
+          })
           .where('id', '=', vm.id)
           .execute();
       });

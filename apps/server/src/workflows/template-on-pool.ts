@@ -22,7 +22,7 @@ import {
   type SpoolRow,
 } from '../store/template-spool.ts';
 import { callHost } from './agent-call.ts';
-import { type Place, templateFileName, templateSource } from './records.ts';
+import { imageFormatOf, type Place, templateFileName, templateSource } from './records.ts';
 
 /** How far a transfer is, whoever makes it. */
 export interface TransferView {
@@ -203,9 +203,9 @@ async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Prom
     await context.write(async (trx) => {
       await failTransfer(trx, lease, failure);
       await recordEvent(trx, {
-        type: 'TEMPLATE.DIRECT.DOWNLOAD.FAILURE',
+        type: `${kindOf(template).event}.DIRECT.DOWNLOAD.FAILURE`,
         level: 'ERROR',
-        description: `Template ${template.name} was not downloaded: ${messageForUsers(failure.code, failure.message)}`,
+        description: `${kindOf(template).word} ${template.name} was not downloaded: ${messageForUsers(failure.code, failure.message)}`,
         ...templateEvent(options),
       });
     });
@@ -228,19 +228,25 @@ async function recordSuccess(
     .where('size', 'is', null)
     .execute();
   await recordEvent(trx, {
-    type: 'TEMPLATE.DIRECT.DOWNLOAD.SUCCESS',
+    type: `${kindOf(template).event}.DIRECT.DOWNLOAD.SUCCESS`,
     description: result.reused
-      ? `Template ${template.name} was on its primary storage already`
-      : `Template ${template.name} was downloaded to primary storage: ${result.transferredBytes} bytes`,
+      ? `${kindOf(template).word} ${template.name} was on its primary storage already`
+      : `${kindOf(template).word} ${template.name} was downloaded to primary storage: ${result.transferredBytes} bytes`,
     ...templateEvent(options),
   });
+}
+
+function kindOf(template: Row<'vm_template'>) {
+  return imageFormatOf(template) === 'iso'
+    ? ({ event: 'ISO', word: 'ISO', resource: 'Iso' } as const)
+    : ({ event: 'TEMPLATE', word: 'Template', resource: 'Template' } as const);
 }
 
 function templateEvent({ context, template }: TemplateOnPoolOptions) {
   return {
     userId: context.job.userId,
     accountId: context.job.accountId,
-    resourceType: 'Template',
+    resourceType: kindOf(template).resource,
     resourceUuid: template.uuid,
     jobUuid: context.job.uuid,
   };

@@ -14,6 +14,8 @@ const wantedModules = [
   'virtio_pci',
   'virtio_blk',
   'virtio_net',
+  'ata_piix',
+  'sr_mod',
   'vfat',
   'nls_cp437',
   'nls_ascii',

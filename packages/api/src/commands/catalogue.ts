@@ -2,6 +2,7 @@ import type { CommandSpec } from '../command.ts';
 import * as administration from './administration.ts';
 import * as deploy from './deploy-virtual-machine.ts';
 import * as infrastructure from './infrastructure.ts';
+import * as isos from './isos.ts';
 import * as jobs from './jobs.ts';
 import * as resources from './resources.ts';
 import * as session from './session.ts';
@@ -13,6 +14,7 @@ export const specs = {
   ...session,
   ...jobs,
   ...templates,
+  ...isos,
   ...deploy,
   ...virtualMachines,
   ...infrastructure,

@@ -11,16 +11,18 @@ const noAffinity = refused('there are no affinity groups');
 
 export const deployVirtualMachine = defineCommand({
   name: 'deployVirtualMachine',
-  description: 'Makes an instance from a template and starts it',
+  description: 'Makes an instance from a template or an ISO and starts it',
   isAsync: true,
   params: {
     serviceofferingid: param.uuid('the service offering', { required: true }),
-    templateid: param.uuid('the template', { required: true }),
+    templateid: param.uuid('the template, or a bootable ISO to install from', { required: true }),
     zoneid: param.uuid('the zone', { required: true }),
     name: param.string('the host name of the guest, RFC 1123'),
     displayname: param.string('the name shown to users'),
     networkids: param.uuids('the networks; the default network of the zone when absent'),
-    rootdisksize: param.long('the size of the root volume, GB; the size of the image when absent'),
+    rootdisksize: param.long(
+      'the size of the root volume, GB; the size of the image when absent; needed with an ISO',
+    ),
     startvm: param.boolean('whether to start it; true when absent'),
     hostid: param.uuid('the host to use', { adminOnly: true }),
     details: param.map('details; rootdisksize is known'),
@@ -45,7 +47,7 @@ export const deployVirtualMachine = defineCommand({
     nicnetworklist: param.groups('cards of a VMware image', refused('it is for other hypervisors')),
     datadiskofferinglist: param.groups('disk offerings of data disks', noDataDisks),
     diskofferingid: param.uuid('the offering of the data disk', noDataDisks),
-    size: param.long('the size of the data disk, GB', noDataDisks),
+    size: param.long('with an ISO, the size of the root volume, GB, as rootdisksize'),
     overridediskofferingid: param.uuid(
       'the offering of the root volume',
       refused('there are no disk offerings in this release'),

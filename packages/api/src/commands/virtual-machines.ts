@@ -50,7 +50,7 @@ export const listVirtualMachines = defineCommand({
     backupofferingid: param.uuid('instances of this backup offering', matchesNothing('there are none')),
     forvirtualnetwork: param.boolean('instances in virtual networks', ignored('networks are of one kind')),
     groupid: param.uuid('instances of this group', matchesNothing('there are none')),
-    isoid: param.uuid('instances with this ISO', matchesNothing('there are no ISOs in this release')),
+    isoid: param.uuid('instances with this ISO in their drive'),
     keypair: param.string('instances with this SSH key pair', matchesNothing('there are none')),
     securitygroupid: param.uuid('instances of this security group', matchesNothing('there are none')),
     vpcid: param.uuid('instances in this VPC', matchesNothing('there are none')),
@@ -150,7 +150,7 @@ export const restoreVirtualMachine = defineCommand({
   isAsync: true,
   params: {
     virtualmachineid: param.uuid('the ID of the instance', { required: true }),
-    templateid: param.uuid('the template to install; the present one when absent'),
+    templateid: param.uuid('the template to install, or an ISO to install from; the present one when absent'),
     rootdisksize: param.long('the size of the new root volume, GB'),
     expunge: param.boolean('remove the old root volume at once', ignored('it is always removed at once')),
     diskofferingid: param.uuid('the disk offering', refused('there are no disk offerings in this release')),

@@ -95,6 +95,9 @@ function identity(row: VirtualMachineRow): VirtualMachineEntity {
     templateformat: row.template_format,
     templatetype: row.template_type,
     passwordenabled: row.enable_password,
+    isoid: row.iso_uuid ?? undefined,
+    isoname: row.iso_name ?? undefined,
+    isodisplaytext: row.iso_display_text ?? undefined,
   };
 }
 

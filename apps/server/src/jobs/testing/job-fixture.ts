@@ -41,6 +41,9 @@ export function onlyStop(definition: JobDefinition<'stopVirtualMachine'>): JobDe
     expungeVirtualMachine: unused,
     restoreVirtualMachine: unused,
     deleteTemplate: unused,
+    deleteIso: unused,
+    attachIso: unused,
+    detachIso: unused,
     prepareTemplate: unused,
   };
 }

@@ -142,7 +142,7 @@ export async function insertHost(
 export async function insertTemplate(
   database: Database,
   cloud: CloudRows,
-  changes: { readonly size?: number | null; readonly checksum?: string } = {},
+  changes: { readonly size?: number | null; readonly checksum?: string; readonly format?: string } = {},
 ): Promise<number> {
   const uuid = randomUUID();
   const row = await database
@@ -153,7 +153,7 @@ export async function insertTemplate(
       name: 'tiny',
       display_text: 'tiny',
       url: 'http://user:secret@images.example.org/tiny.qcow2?token=secret',
-      format: 'QCOW2',
+      format: changes.format ?? 'QCOW2',
       account_id: cloud.accountId,
       guest_os_id: cloud.guestOsId,
       direct_download: true,

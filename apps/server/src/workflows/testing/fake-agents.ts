@@ -157,14 +157,14 @@ async function ordinaryAnswer(
     }
     case 'volume.create': {
       const { path, backing, sizeBytes } = params as ParamsOf<AgentMethods, 'volume.create'>;
-      if (!host.files.has(backing.installPath))
+      if (backing && !host.files.has(backing.installPath))
         throw new AgentCallError('BACKING_MISSING', 'the template is not there', {
           failureClass: 'next-host',
         });
       host.files.add(path);
       return {
         path,
-        virtualSizeBytes: Math.max(virtualSizeBytes, sizeBytes ?? 0),
+        virtualSizeBytes: Math.max(backing ? virtualSizeBytes : 0, sizeBytes ?? 0),
         physicalSizeBytes: 196_608,
       };
     }
@@ -177,6 +177,8 @@ async function ordinaryAnswer(
       const { vm } = params as ParamsOf<AgentMethods, 'vm.start'>;
       if (!host.files.has(vm.rootDisk.path))
         throw new AgentCallError('DISK_MISSING', 'the root disk is not there', { failureClass: 'next-host' });
+      if (vm.cdrom && !host.files.has(vm.cdrom.path))
+        throw new AgentCallError('TEMPLATE_MISSING', 'the ISO is not there', { failureClass: 'next-host' });
       host.domains.add(vm.uuid);
       return { state: 'Running', startedNow: true, startMs: 5 };
     }
@@ -185,6 +187,12 @@ async function ordinaryAnswer(
       const { vm } = params as ParamsOf<AgentMethods, 'vm.remove'>;
       host.domains.delete(vm.uuid);
       return method === 'vm.stop' ? { state: 'Stopped', forcedAfterTimeout: false } : {};
+    }
+    case 'vm.cdrom': {
+      const { vm, path } = params as ParamsOf<AgentMethods, 'vm.cdrom'>;
+      if (path !== undefined && !host.files.has(path))
+        throw new AgentCallError('TEMPLATE_MISSING', 'the ISO is not there', { failureClass: 'next-host' });
+      return { state: host.domains.has(vm.uuid) ? 'Running' : 'Stopped' };
     }
     case 'vm.reboot':
       return { state: 'Running' };

@@ -1,0 +1,249 @@
+import { randomUUID } from 'node:crypto';
+import { entityNotFound, invalidParameter, isUuid, missingParameter } from '@millrace/api';
+import { redactUrl } from '@millrace/core';
+import { fetchPolicyFrom } from '../domain/fetch-policy.ts';
+import {
+  checksumOrList,
+  checksumTrustDetail,
+  cpuArchitecture,
+  displayableName,
+  imageSourceOf,
+  type TemplateFormat,
+  templateUrl,
+  wordSize,
+} from '../domain/template-registration.ts';
+import type { Executor } from '../store/database.ts';
+import { recordEvent } from '../store/events.ts';
+import { defaultOsType, findOsType } from '../store/guest-os.ts';
+import { workingHosts } from '../store/host-list.ts';
+import { everything } from '../store/paging.ts';
+import { readSettings } from '../store/settings.ts';
+import { insertTemplate, listTemplateRows } from '../store/templates.ts';
+import { listZoneRows } from '../store/zone-list.ts';
+import type { Caller, CommandDependencies } from './command.ts';
+import { findChecksum } from './find-checksum.ts';
+import { probeSource } from './probe-source.ts';
+import { type TemplateEntity, templateEntities } from './responses/template.ts';
+import { ownerOf } from './scope.ts';
+
+/** A template or an ISO as it is to be registered, in the words of both commands. */
+export interface ImageRegistration {
+  readonly command: 'registerTemplate' | 'registerIso';
+  readonly format: TemplateFormat | 'ISO';
+  readonly name: string;
+  readonly displaytext: string;
+  readonly url: string;
+  readonly checksum?: string | undefined;
+  readonly details?: Readonly<Record<string, string>> | undefined;
+  readonly directdownload?: boolean | undefined;
+  readonly zoneid?: string | undefined;
+  readonly zoneids?: readonly string[] | undefined;
+  readonly ostypeid?: string | undefined;
+  readonly bits?: number | undefined;
+  readonly arch?: string | undefined;
+  readonly bootable: boolean;
+  readonly templatetag?: string | undefined;
+  readonly sshkeyenabled?: boolean | undefined;
+  readonly isdynamicallyscalable?: boolean | undefined;
+  readonly isextractable?: boolean | undefined;
+  readonly isfeatured?: boolean | undefined;
+  readonly ispublic?: boolean | undefined;
+  readonly account?: string | undefined;
+  readonly domainid?: string | undefined;
+}
+
+type Context = CommandDependencies & { readonly caller: Caller; readonly signal: AbortSignal };
+
+/**
+ * Registers an image: everything is judged, a host of the zone looks at the source, and only then the rows are written.
+ * @throws ApiError 431 naming the parameter, or with the reason per source when none is usable
+ */
+export async function registerImage(
+  context: Context,
+  wanted: ImageRegistration,
+): Promise<{ list: TemplateEntity[]; count: number }> {
+  const { database, caller } = context;
+  const image = imageOf(wanted);
+  const settings = await readSettings(database);
+  demandDirectDownload(wanted.directdownload, settings['direct.download.default']);
+  demandVisibility(wanted, caller, settings['allow.public.user.templates']);
+  const zones = await zonesOf(database, wanted);
+  const owner = await ownerOf(database, caller, wanted);
+  const osType = await findOsType(database, wanted.ostypeid);
+  if (!osType) throw entityNotFound('ostypeid', wanted.ostypeid ?? defaultOsType);
+  const hosts = await workingHosts(
+    database,
+    zones.map((zone) => zone.id),
+  );
+  const policy = fetchPolicyFrom(settings);
+  const found =
+    image.listUrl &&
+    (await findChecksum({
+      ...context,
+      hosts,
+      policy,
+      source: imageSourceOf(image, image.details),
+      checksumUrl: image.listUrl,
+    }));
+  const checksum = found ? found.checksum : image.checksum;
+  const source = imageSourceOf({ ...image, checksum }, image.details);
+  const report = await probeSource({ ...context, hosts, source, policy });
+  const templateId = await store(context, wanted, {
+    ...image,
+    checksum,
+    details: {
+      ...image.details,
+      ...(found ? { [checksumTrustDetail]: found.trust } : {}),
+    },
+    zoneIds: zones.map((zone) => zone.id),
+    accountId: owner.accountId,
+    osTypeId: osType.id,
+    sizeBytes: report.virtualSizeBytes,
+    transferBytes: report.transferBytes,
+    sourceCount: report.sources.length,
+    warnings: [...(found ? found.warnings : []), ...report.warnings],
+  });
+  const filter = { selection: { kind: 'everything' }, templateIds: [templateId], unique: true } as const;
+  const { rows } = await listTemplateRows(database, filter, everything);
+  const viewer = { isAdmin: caller.role === 'admin', accountId: caller.accountId };
+  return { list: await templateEntities(database, rows, viewer), count: rows.length };
+}
+
+/** Everything that can be judged without asking anybody. */
+function imageOf(wanted: ImageRegistration) {
+  const details = wanted.details ?? {};
+  const { checksum, listUrl } = checksumOrList(wanted.checksum, details);
+  const image = {
+    name: displayableName('name', wanted.name),
+    displayText: displayableName('displaytext', wanted.displaytext),
+    format: wanted.format,
+    url: templateUrl(wanted.url),
+    checksum,
+    listUrl,
+    details,
+    bits: wordSize(wanted.bits),
+    arch: cpuArchitecture(wanted.arch),
+  };
+  imageSourceOf(image, details);
+  return image;
+}
+
+function demandDirectDownload(asked: boolean | undefined, byDefault: boolean): void {
+  if (asked ?? byDefault) return;
+  throw invalidParameter(
+    'directdownload',
+    'must be true: this release has no secondary storage, hosts download images themselves; register with directdownload=true',
+  );
+}
+
+function demandVisibility(wanted: ImageRegistration, caller: Caller, publicAllowed: boolean): void {
+  if (caller.role === 'admin') return;
+  const what = kindOf(wanted);
+  if (wanted.isfeatured) throw invalidParameter('isfeatured', `only a root admin may feature ${what.one}`);
+  if (wanted.ispublic && !publicAllowed) {
+    throw invalidParameter(
+      'ispublic',
+      `users may not make ${what.many} public here (setting allow.public.user.templates)`,
+    );
+  }
+}
+
+function kindOf({ format }: Pick<ImageRegistration, 'format'>) {
+  return format === 'ISO'
+    ? ({ word: 'ISO', one: 'an ISO', many: 'ISOs', event: 'ISO.CREATE', resource: 'Iso' } as const)
+    : ({
+        word: 'template',
+        one: 'a template',
+        many: 'templates',
+        event: 'TEMPLATE.CREATE',
+        resource: 'Template',
+      } as const);
+}
+
+function isEveryZone(wanted: Pick<ImageRegistration, 'zoneid' | 'zoneids'>): boolean {
+  return wanted.zoneid === '-1' || wanted.zoneids?.[0] === '-1';
+}
+
+async function zonesOf(executor: Executor, wanted: ImageRegistration) {
+  const { zoneid, zoneids } = wanted;
+  if (zoneid !== undefined && zoneids !== undefined) {
+    throw invalidParameter('zoneids', 'cannot be used together with zoneid');
+  }
+  const asked = zoneids ?? (zoneid === undefined ? [] : [zoneid]);
+  if (asked.length === 0) throw missingParameter(wanted.command, 'zoneid');
+  const { rows } = await listZoneRows(executor, {}, everything);
+  if (isEveryZone(wanted)) return rows;
+  return [...new Set(asked.map((uuid) => uuid.toLowerCase()))].map((uuid) => {
+    const zone = isUuid(uuid) ? rows.find((row) => row.uuid === uuid) : undefined;
+    if (!zone) throw entityNotFound(zoneid === undefined ? 'zoneids' : 'zoneid', uuid);
+    return zone;
+  });
+}
+
+interface StoredImage {
+  readonly name: string;
+  readonly displayText: string;
+  readonly url: string;
+  readonly checksum: string | undefined;
+  readonly bits: number;
+  readonly arch: string;
+  readonly zoneIds: readonly number[];
+  readonly accountId: number;
+  readonly osTypeId: number;
+  readonly sizeBytes: number | undefined;
+  readonly transferBytes: number | undefined;
+  readonly sourceCount: number;
+  readonly warnings: readonly string[];
+  readonly details: Readonly<Record<string, string>>;
+}
+
+async function store(
+  { database, caller }: Context,
+  wanted: ImageRegistration,
+  image: StoredImage,
+): Promise<number> {
+  const uuid = randomUUID();
+  const kind = kindOf(wanted);
+  return database.transaction().execute(async (trx) => {
+    const id = await insertTemplate(trx, {
+      row: {
+        uuid,
+        unique_name: `${image.accountId}-${uuid}`,
+        name: image.name,
+        display_text: image.displayText,
+        url: image.url,
+        format: wanted.format,
+        checksum: image.checksum ?? null,
+        account_id: image.accountId,
+        guest_os_id: image.osTypeId,
+        bits: image.bits,
+        arch: image.arch,
+        bootable: wanted.bootable,
+        direct_download: true,
+        public: wanted.ispublic ?? false,
+        featured: wanted.isfeatured ?? false,
+        extractable: wanted.isextractable ?? false,
+        dynamically_scalable: wanted.isdynamicallyscalable ?? false,
+        enable_sshkey: wanted.sshkeyenabled ?? false,
+        cross_zones: isEveryZone(wanted),
+        template_tag: wanted.templatetag ?? null,
+        size: image.sizeBytes ?? null,
+        physical_size: image.transferBytes ?? null,
+        source_count: image.sourceCount,
+      },
+      zoneIds: image.zoneIds,
+      details: image.details,
+    });
+    const warnings = image.warnings.length > 0 ? `; warnings: ${image.warnings.join('; ')}` : '';
+    await recordEvent(trx, {
+      type: kind.event,
+      level: image.warnings.length > 0 ? 'WARN' : 'INFO',
+      description: `registered ${kind.word} ${image.name} from ${redactUrl(image.url)}${warnings}`,
+      userId: caller.userId,
+      accountId: image.accountId,
+      resourceType: kind.resource,
+      resourceUuid: uuid,
+    });
+    return id;
+  });
+}
