@@ -3,8 +3,10 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { microIso } from '../fixtures/micro-iso.ts';
 import { accessibilityProblems, complaintsOf, openBrowser } from './browser.ts';
 import { type Instance, makeDataDirectory, resetInstance, startInstance } from './instance.ts';
+import { type IsoServer, serveIsos } from './iso-server.ts';
 
 /**
  * The web console in a real browser, at an instance with its demo: every screen, and one life of a template and an
@@ -23,6 +25,7 @@ let context: BrowserContext;
 let page: Page;
 let complaints: string[];
 let metalink: string;
+let isos: IsoServer;
 
 before(async () => {
   dataDir = await makeDataDirectory();
@@ -38,11 +41,15 @@ before(async () => {
   complaints = complaintsOf(page);
   await demoIsDone();
   metalink = await demoMetalink();
+  isos = await serveIsos({ 'drivers.iso': microIso({ label: 'DRIVERS', boot: undefined }) });
+  const allowed = { name: 'direct.download.egress.allowed.cidrs', value: '127.0.0.0/8' };
+  await instance.api.call('updateConfiguration', allowed);
   if (pictures) await mkdir(pictures, { recursive: true });
 });
 
 after(async () => {
   await browser?.close();
+  isos?.close();
   await instance?.stop();
   if (dataDir) await resetInstance(dataDir);
 });
@@ -181,11 +188,39 @@ test('an instance is reinstalled, destroyed, recovered and expunged, each after 
   await page.getByText('There is no such instance').waitFor();
 });
 
+test('an ISO is registered by its URL, put into the drive of a running instance, and taken out again', async () => {
+  await see('/isos/register', 'Register an ISO');
+  await page.getByLabel('URL of the image or metalink').fill(await isos.metalink('drivers.iso'));
+  await page.getByRole('button', { name: 'Look at it' }).click();
+  const report = page.locator('.ant-card', { hasText: 'What the host found' });
+  await report.getByText('not usable').waitFor();
+  await report.getByText('ISO', { exact: true }).waitFor();
+  await page.getByLabel('Name', { exact: true }).fill('drivers');
+  await page.getByRole('button', { name: 'Register', exact: true }).click();
+  await page.getByRole('heading', { level: 1, name: 'drivers' }).waitFor();
+  await see('/instances', 'Instances');
+  await page.getByRole('link', { name: 'demo-1' }).click();
+  await page.getByRole('button', { name: 'Attach an ISO' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('ISO').click();
+  await page.getByTitle('drivers').click();
+  assert.deepEqual(await accessibilityProblems(page), []);
+  await picture('attach-iso');
+  await dialog.getByRole('button', { name: 'Attach an ISO' }).click();
+  await page.getByRole('link', { name: 'drivers' }).waitFor();
+  await page.getByRole('tab', { name: 'Console' }).click();
+  await page.getByText('MILLRACE-GUEST: cdrom DRIVERS').waitFor();
+  await page.getByRole('button', { name: 'Detach the ISO' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Detach the ISO' }).click();
+  await page.getByRole('button', { name: 'Attach an ISO' }).waitFor();
+});
+
 test('every screen shows what there is, complains about nothing, and axe finds nothing serious, light or dark', async () => {
   const screens = [
     ['/', 'Dashboard', 'Instances by state'],
     ['/instances', 'Instances', 'demo-1'],
     ['/templates', 'Templates', 'tiny-linux'],
+    ['/isos', 'ISOs', 'drivers'],
     ['/hosts', 'Hosts', 'Up'],
     ['/pools', 'Primary storage', 'Filesystem'],
     ['/events', 'Events', 'VM.CREATE'],

@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +7,7 @@ import { type MillraceError, runProgram, sleep } from '@millrace/core';
 import { microGuestLines } from '../fixtures/micro-guest.ts';
 import { microIso } from '../fixtures/micro-iso.ts';
 import { type Instance, makeDataDirectory, resetInstance, startInstance } from './instance.ts';
+import { type IsoServer, serveIsos } from './iso-server.ts';
 
 /**
  * What a newcomer sees: `npm start` from nothing to the guest's own line, a second VM without moving a byte, life of an
@@ -39,37 +37,6 @@ after(async () => {
   isos?.close();
   if (dataDir) await resetInstance(dataDir);
 });
-
-interface IsoServer {
-  /** A metalink whose first mirror is dead, and whose second one has the file. @returns its URL */
-  metalink(name: string): Promise<string>;
-  close(): void;
-}
-
-async function serveIsos(files: Readonly<Record<string, Buffer>>): Promise<IsoServer> {
-  const bodies = new Map<string, Buffer>(Object.entries(files));
-  const server = createServer((request, response) => {
-    const body = bodies.get((request.url ?? '').slice(1));
-    if (body) response.writeHead(200, { 'content-length': body.length }).end(body);
-    else response.writeHead(404).end();
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  return {
-    async metalink(name) {
-      const urls = [`http://127.0.0.1:${port}/dead/${name}`, `http://127.0.0.1:${port}/${name}`];
-      const list = urls.map((url, index) => `<url priority="${index + 1}">${url}</url>`).join('');
-      const body = `<metalink xmlns="urn:ietf:params:xml:ns:metalink"><file name="${name}">${list}</file></metalink>`;
-      bodies.set(`${name}.meta4`, Buffer.from(body));
-      return `http://127.0.0.1:${port}/${name}.meta4`;
-    },
-    close() {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
 
 async function until<T>(what: string, timeoutMs: number, look: () => Promise<T | undefined>): Promise<T> {
   const deadline = Date.now() + timeoutMs;

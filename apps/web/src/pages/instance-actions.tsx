@@ -4,6 +4,7 @@ import type { VirtualMachine } from '../api/entities.ts';
 import { rememberJob } from '../api/jobs.ts';
 import { useAction } from '../api/queries.ts';
 import { text } from '../text/en.ts';
+import { Drive } from './instance-drive.tsx';
 
 interface Action {
   readonly label: string;
@@ -60,6 +61,7 @@ export function InstanceActions({ vm }: { readonly vm: VirtualMachine }) {
       {possible.map((action) => (
         <ActionButton key={action.label} action={action} vm={vm} />
       ))}
+      {['Running', 'Stopped'].includes(vm.state ?? '') && <Drive vm={vm} />}
     </Flex>
   );
 }

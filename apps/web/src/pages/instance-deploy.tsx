@@ -27,6 +27,11 @@ interface Fields {
 const once = { live: false } as const;
 const choice = [{ required: true, message: t.required }];
 
+const imageOption = (row: Template) => ({
+  value: row.id ?? '',
+  label: `${row.name} (${row.format}, ${formatGibibytes(row.size)})`,
+});
+
 const paramsOf = ({ networkids, rootdisksize, ...fields }: Fields): Params => ({
   ...fields,
   networkids: networkids?.join(','),
@@ -48,6 +53,19 @@ export function DeployInstance({ session }: { readonly session: Session }) {
     { templatefilter: 'executable', zoneid: fields.zoneid, showunique: true, page: 1, pagesize: 500 },
     once,
   );
+  const isos = useRows<Template>(
+    'listIsos',
+    {
+      isofilter: 'executable',
+      bootable: true,
+      zoneid: fields.zoneid,
+      showunique: true,
+      page: 1,
+      pagesize: 500,
+    },
+    once,
+  );
+  const fromIso = (isos.data?.rows ?? []).some(({ id }) => id === fields.templateid);
   const onlyZone = zones.data?.rows[0]?.id;
   const smallest = offerings.data?.rows[0]?.id;
   useEffect(() => {
@@ -76,10 +94,12 @@ export function DeployInstance({ session }: { readonly session: Session }) {
           <Select
             showSearch={{ optionFilterProp: 'label' }}
             loading={templates.isPending}
-            options={(templates.data?.rows ?? []).map((row) => ({
-              value: row.id ?? '',
-              label: `${row.name} (${row.format}, ${formatGibibytes(row.size)})`,
-            }))}
+            options={[
+              ...(templates.data?.rows ?? []).map(imageOption),
+              ...((isos.data?.rows ?? []).length > 0
+                ? [{ label: t.isos, options: (isos.data?.rows ?? []).map(imageOption) }]
+                : []),
+            ]}
           />
         </Form.Item>
         <Form.Item name="serviceofferingid" label={t.offering} rules={choice}>
@@ -98,7 +118,12 @@ export function DeployInstance({ session }: { readonly session: Session }) {
         <Form.Item name="name" label={t.name} extra={t.nameHelp}>
           <Input spellCheck={false} />
         </Form.Item>
-        <Form.Item name="rootdisksize" label={t.diskSize} extra={t.diskSizeHelp}>
+        <Form.Item
+          name="rootdisksize"
+          label={t.diskSize}
+          extra={t.diskSizeHelp}
+          rules={fromIso ? [{ required: true, message: t.required }] : []}
+        >
           <InputNumber min={1} style={{ width: 160 }} />
         </Form.Item>
         <Collapse

@@ -63,7 +63,16 @@ function Overview({ vm }: { readonly vm: VirtualMachine }) {
         {
           key: 'template',
           label: t.template,
-          children: <Link to={`/templates/${vm.templateid}`}>{vm.templatename}</Link>,
+          children: (
+            <Link to={`${vm.templateformat === 'ISO' ? '/isos' : '/templates'}/${vm.templateid}`}>
+              {vm.templatename}
+            </Link>
+          ),
+        },
+        {
+          key: 'iso',
+          label: t.iso,
+          children: vm.isoid ? <Link to={`/isos/${vm.isoid}`}>{vm.isoname}</Link> : t.noIso,
         },
         { key: 'offering', label: t.offering, children: vm.serviceofferingname },
         { key: 'cpus', label: t.cpus, children: vm.cpunumber },

@@ -10,24 +10,37 @@ import { Failure } from '../ui/failure.tsx';
 import { Page } from '../ui/page.tsx';
 import { formatBytes, formatGibibytes, formatTime } from '../ui/quantities.ts';
 import { StateTag } from '../ui/state-tag.tsx';
-import { Mode, templateFilterOf } from './templates.tsx';
+import { type ImageKind, isoKind, templateKind } from './image-kind.ts';
+import { Mode } from './templates.tsx';
 
 const t = text.templates;
 
-export function TemplateDetail({ id, session }: { readonly id: string; readonly session: Session }) {
-  const params = { templatefilter: templateFilterOf(session) };
-  const query = useOne<Template>('listTemplates', id, params);
+interface DetailProps {
+  readonly id: string;
+  readonly session: Session;
+}
+
+export const TemplateDetail = (props: DetailProps) => <ImageDetail {...props} kind={templateKind} />;
+export const IsoDetail = (props: DetailProps) => <ImageDetail {...props} kind={isoKind} />;
+
+function ImageDetail({ id, session, kind }: DetailProps & { readonly kind: ImageKind }) {
+  const query = useOne<Template>(kind.list, id, kind.filter(session));
   if (query.error) return <Failure error={query.error} retry={() => void query.refetch()} />;
   if (query.isPending) return <Skeleton active />;
   const template = query.data;
-  if (!template) return <Result status="404" title={t.gone} extra={<Link to="/templates">{t.title}</Link>} />;
+  if (!template)
+    return (
+      <Result status="404" title={kind.text.gone} extra={<Link to={kind.path}>{kind.text.title}</Link>} />
+    );
   const actions = (
     <>
-      <Link to="/instances/deploy" search={{ templateid: id }}>
-        <Button type="primary">{t.deploy}</Button>
-      </Link>
+      {template.bootable !== false && (
+        <Link to="/instances/deploy" search={{ templateid: id }}>
+          <Button type="primary">{kind.text.deploy}</Button>
+        </Link>
+      )}
       {session.isAdmin && <Prefetch template={template} />}
-      <Remove template={template} />
+      <Remove template={template} kind={kind} />
     </>
   );
   return (
@@ -36,8 +49,8 @@ export function TemplateDetail({ id, session }: { readonly id: string; readonly 
       <Card size="small" title={t.copies}>
         <Copies template={template} />
       </Card>
-      <Card size="small" title={t.instances}>
-        <Users id={id} />
+      <Card size="small" title={kind.text.instances}>
+        <Users id={id} kind={kind} />
       </Card>
     </Page>
   );
@@ -140,11 +153,15 @@ function Copies({ template }: { readonly template: Template }) {
   );
 }
 
-function Users({ id }: { readonly id: string }) {
-  const instances = useRows<VirtualMachine>('listVirtualMachines', { templateid: id, page: 1, pagesize: 50 });
+function Users({ id, kind }: { readonly id: string; readonly kind: ImageKind }) {
+  const instances = useRows<VirtualMachine>('listVirtualMachines', {
+    [kind.usersParam]: id,
+    page: 1,
+    pagesize: 50,
+  });
   return (
     <Table<VirtualMachine>
-      aria-label={t.instances}
+      aria-label={kind.text.instances}
       size="small"
       pagination={false}
       rowKey={(vm) => vm.id ?? ''}
@@ -187,16 +204,16 @@ function Prefetch({ template }: { readonly template: Template }) {
   );
 }
 
-function Remove({ template }: { readonly template: Template }) {
+function Remove({ template, kind }: { readonly template: Template; readonly kind: ImageKind }) {
   const { modal, message } = App.useApp();
-  const remove = useAction('deleteTemplate');
+  const remove = useAction(kind.remove);
   const navigate = useNavigate();
   const perform = async () => {
     try {
       const { jobid } = await remove.mutateAsync({ id: template.id });
       if (typeof jobid === 'string')
-        rememberJob({ jobid, title: `${t.remove}: ${template.name}`, path: '/templates' });
-      void navigate({ to: '/templates' });
+        rememberJob({ jobid, title: `${t.remove}: ${template.name}`, path: kind.path });
+      void navigate({ to: kind.path });
     } catch (error) {
       void message.error(error instanceof Error ? error.message : String(error), 10);
     }
@@ -204,7 +221,7 @@ function Remove({ template }: { readonly template: Template }) {
   const ask = () =>
     modal.confirm({
       title: text.instances.sure(t.remove, template.name ?? ''),
-      content: t.removeNote,
+      content: kind.text.removeNote,
       okText: t.remove,
       okButtonProps: { danger: true },
       cancelText: text.instances.cancel,

@@ -10,6 +10,7 @@ import { text } from '../text/en.ts';
 import { CopyAs } from '../ui/copy-as.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { Page } from '../ui/page.tsx';
+import { type ImageKind, isoKind, templateKind } from './image-kind.ts';
 import { ProbeReport } from './template-probe.tsx';
 
 const t = text.register;
@@ -20,6 +21,7 @@ interface Fields {
   readonly name?: string;
   readonly displaytext?: string;
   readonly format?: string;
+  readonly bootable?: boolean;
   readonly zoneid?: string;
   readonly ostypeid?: string;
   readonly directdownload?: boolean;
@@ -40,11 +42,11 @@ function headerDetails(lines: string | undefined): Params {
   return Object.fromEntries(named.map(([name, value]) => [`details[0].HTTP_HEADER:${name}`, value]));
 }
 
-function registrationOf({ headers, ...fields }: Fields): Params {
+function registrationOf(kind: ImageKind, { headers, format, bootable, ...fields }: Fields): Params {
   return {
     ...fields,
+    ...(kind.key === 'iso' ? { bootable: bootable ?? true } : { format, hypervisor: 'KVM' }),
     displaytext: fields.displaytext || fields.name,
-    hypervisor: 'KVM',
     directdownload: fields.directdownload ?? true,
     zoneid: fields.zoneid ?? allZones,
     ...headerDetails(headers),
@@ -55,46 +57,54 @@ function registrationOf({ headers, ...fields }: Fields): Params {
 function nameOf(url: string): string {
   const file = URL.parse(url)?.pathname.split('/').at(-1) ?? '';
   return decodeURIComponent(file).replace(
-    /(\.(meta4|metalink|qcow2|img|raw|vmdk|ova|vhdx?|gz|bz2|xz|zst|zip))+$/i,
+    /(\.(meta4|metalink|qcow2|img|raw|vmdk|ova|vhdx?|iso|gz|bz2|xz|zst|zip))+$/i,
     '',
   );
 }
 
-export function RegisterTemplate({ session }: { readonly session: Session }) {
+interface Props {
+  readonly session: Session;
+}
+
+export const RegisterTemplate = (props: Props) => <RegisterImage {...props} kind={templateKind} />;
+export const RegisterIso = (props: Props) => <RegisterImage {...props} kind={isoKind} />;
+
+function RegisterImage({ session, kind }: Props & { readonly kind: ImageKind }) {
   const [form] = Form.useForm<Fields>();
   const fields = (Form.useWatch([], form) ?? {}) as Fields;
   const { message } = App.useApp();
   const navigate = useNavigate();
-  const register = useAction('registerTemplate');
+  const register = useAction(kind.register);
   const probe = useMutation({ mutationFn: probeUrl, onSuccess: (found) => fill(found) });
   const fill = (found: TemplateProbe) => {
     const now = form.getFieldsValue();
     form.setFieldsValue({
-      ...(found.format ? { format: found.format } : {}),
+      ...(found.format && kind.key === 'template' ? { format: found.format } : {}),
       ...(now.name ? {} : { name: nameOf(now.url ?? '') }),
     });
   };
   const look = () => {
     const { url, checksum, headers } = form.getFieldsValue();
-    if (url) probe.mutate({ url, checksum, ...headerDetails(headers) });
+    const format = kind.key === 'iso' ? 'ISO' : undefined;
+    if (url) probe.mutate({ url, checksum, format, ...headerDetails(headers) });
   };
   const submit = async (values: Fields) => {
     try {
-      const { template } = await register.mutateAsync(registrationOf(values));
+      const { [kind.key]: images } = await register.mutateAsync(registrationOf(kind, values));
       void message.success(t.registered(values.name ?? ''));
-      const [row] = Array.isArray(template) ? template.filter(isObject) : [];
-      void navigate({ to: row ? `/templates/${String(row['id'])}` : '/templates' });
+      const [row] = Array.isArray(images) ? images.filter(isObject) : [];
+      void navigate({ to: row ? `${kind.path}/${String(row['id'])}` : kind.path });
     } catch {
       // shown below the form
     }
   };
   return (
-    <Page title={t.title}>
+    <Page title={kind.text.registerTitle}>
       <Form
         form={form}
         layout="vertical"
         onFinish={submit}
-        initialValues={{ directdownload: true, zoneid: allZones, format: 'QCOW2' }}
+        initialValues={{ directdownload: true, bootable: true, zoneid: allZones, format: 'QCOW2' }}
         style={{ maxWidth: 860 }}
       >
         <Form.Item
@@ -107,7 +117,7 @@ export function RegisterTemplate({ session }: { readonly session: Session }) {
             autoFocus
             inputMode="url"
             spellCheck={false}
-            placeholder="https://images.example.org/debian-12.qcow2.meta4"
+            placeholder={`https://images.example.org/debian-12.${kind.key === 'iso' ? 'iso' : 'qcow2'}.meta4`}
             onPaste={() => setTimeout(look)}
           />
         </Form.Item>
@@ -130,9 +140,15 @@ export function RegisterTemplate({ session }: { readonly session: Session }) {
         <Form.Item name="displaytext" label={t.description}>
           <Input />
         </Form.Item>
-        <Form.Item name="format" label={t.format}>
-          <Select options={formats.map((value) => ({ value, label: value }))} style={{ maxWidth: 240 }} />
-        </Form.Item>
+        {kind.key === 'iso' ? (
+          <Form.Item name="bootable" label={t.bootable} valuePropName="checked">
+            <Switch />
+          </Form.Item>
+        ) : (
+          <Form.Item name="format" label={t.format}>
+            <Select options={formats.map((value) => ({ value, label: value }))} style={{ maxWidth: 240 }} />
+          </Form.Item>
+        )}
         <Form.Item name="directdownload" label={t.direct} extra={t.directHelp} valuePropName="checked">
           <Switch />
         </Form.Item>
@@ -147,7 +163,7 @@ export function RegisterTemplate({ session }: { readonly session: Session }) {
           <Button type="primary" htmlType="submit" loading={register.isPending}>
             {t.submit}
           </Button>
-          <CopyAs command="registerTemplate" params={registrationOf(fields)} />
+          <CopyAs command={kind.register} params={registrationOf(kind, fields)} />
         </Space>
       </Form>
     </Page>

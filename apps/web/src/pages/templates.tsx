@@ -7,32 +7,33 @@ import { text } from '../text/en.ts';
 import { ListTable } from '../ui/list-table.tsx';
 import { Page } from '../ui/page.tsx';
 import { formatBytes, formatGibibytes, formatTime } from '../ui/quantities.ts';
+import { type ImageKind, isoKind, templateKind } from './image-kind.ts';
 
 const t = text.templates;
 
-/** What a user may deploy; an administrator sees everybody's. */
-export const templateFilterOf = ({ isAdmin }: Session) => (isAdmin ? 'all' : 'executable');
+export const Templates = (props: { readonly session: Session }) => <Images {...props} kind={templateKind} />;
+export const Isos = (props: { readonly session: Session }) => <Images {...props} kind={isoKind} />;
 
-export function Templates({ session }: { readonly session: Session }) {
+function Images({ session, kind }: { readonly session: Session; readonly kind: ImageKind }) {
   const register = (
-    <Link to="/templates/register">
+    <Link to={`${kind.path}/register`}>
       <Button type="primary" icon={<PlusOutlined />}>
-        {t.register}
+        {kind.text.register}
       </Button>
     </Link>
   );
   return (
-    <Page title={t.title} actions={register}>
+    <Page title={kind.text.title} actions={register}>
       <ListTable<Template>
-        command="listTemplates"
-        label={t.title}
-        params={{ templatefilter: templateFilterOf(session) }}
-        rowKey={(template) => `${template.id} ${template.zoneid}`}
-        empty={t.empty}
+        command={kind.list}
+        label={kind.text.title}
+        params={kind.filter(session)}
+        rowKey={(image) => `${image.id} ${image.zoneid}`}
+        empty={kind.text.empty}
         columns={[
           {
             title: t.name,
-            render: (_: unknown, template) => <Link to={`/templates/${template.id}`}>{template.name}</Link>,
+            render: (_: unknown, image) => <Link to={`${kind.path}/${image.id}`}>{image.name}</Link>,
           },
           {
             title: t.mode,

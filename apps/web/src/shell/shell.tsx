@@ -4,6 +4,7 @@ import {
   DashboardOutlined,
   DatabaseOutlined,
   DesktopOutlined,
+  FileZipOutlined,
   HistoryOutlined,
   LogoutOutlined,
   MenuOutlined,
@@ -31,6 +32,7 @@ function menuOf({ isAdmin }: Session): Item[] {
     entry('/', menu.dashboard, <DashboardOutlined />),
     entry('/instances', menu.instances, <DesktopOutlined />),
     entry('/templates', menu.templates, <AppstoreOutlined />),
+    entry('/isos', menu.isos, <FileZipOutlined />),
     ...(isAdmin
       ? [
           entry('/hosts', menu.hosts, <CloudServerOutlined />),
