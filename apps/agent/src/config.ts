@@ -4,11 +4,14 @@ import { z } from 'zod';
 /** The name the server's certificate carries whatever its addresses are: what the agent checks instead of an address. */
 export const serverCertificateName = 'millrace-server';
 
+export const defaultPoolPath = '/var/lib/millrace/pool';
+export const defaultStateDir = '/var/lib/millrace/agent';
+
 const absolutePath = z.string().startsWith('/', 'must be an absolute path');
 
 const schema = z.object({
-  /** State directory of this agent, mode 0700: its identity. */
-  stateDir: absolutePath,
+  /** State directory of this agent, mode 0700: its identity and settings. */
+  stateDir: absolutePath.default(defaultStateDir),
   /** Every management server, in any order: a comma list of URLs. The host is connected to one of them at a time. */
   serverUrls: z.preprocess(
     (value) =>
@@ -32,6 +35,15 @@ const schema = z.object({
     .optional(),
   /** Directory of the local storage pool, as libvirt and QEMU see it. */
   poolPath: absolutePath.optional(),
+  /** Mounted directories that the server may use as storage pools: a comma list. The operator mounts them. */
+  sharedPaths: z.preprocess(
+    (value) =>
+      String(value ?? '')
+        .split(',')
+        .map((path) => path.trim())
+        .filter((path) => path !== ''),
+    z.array(absolutePath),
+  ),
   libvirtUri: z.string().min(1).default('qemu:///system'),
   virtType: z.enum(['auto', 'kvm', 'qemu']).default('auto'),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
@@ -46,6 +58,7 @@ const variables: Readonly<Record<keyof AgentConfig, string>> = {
   serverUrls: 'MILLRACE_SERVER_URL',
   joinToken: 'MILLRACE_JOIN_TOKEN',
   poolPath: 'MILLRACE_POOL_PATH',
+  sharedPaths: 'MILLRACE_SHARED_PATHS',
   libvirtUri: 'MILLRACE_LIBVIRT_URI',
   virtType: 'MILLRACE_VIRT_TYPE',
   logLevel: 'MILLRACE_LOG_LEVEL',

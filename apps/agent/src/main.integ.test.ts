@@ -22,8 +22,9 @@ before(async () => {
 });
 after(() => rm(directory, { recursive: true }));
 
-function start(env: Record<string, string>) {
-  const child = spawnProgram(process.execPath, [fileURLToPath(new URL('main.ts', import.meta.url))], {
+function start(env: Record<string, string>, argv: readonly string[] = []) {
+  const main = fileURLToPath(new URL('main.ts', import.meta.url));
+  const child = spawnProgram(process.execPath, [main, ...argv], {
     signal,
     stdio: ['pipe', 'pipe', 'pipe'],
     env,
@@ -36,9 +37,9 @@ function start(env: Record<string, string>) {
 }
 
 test('an unusable configuration ends the agent with every problem on standard error', async () => {
-  const { code, stderr } = await start({ MILLRACE_SERVER_URL: 'nowhere' }).ended;
+  const { code, stderr } = await start({ MILLRACE_AGENT_DIR: 'agent', MILLRACE_SERVER_URL: 'nowhere' }).ended;
   assert.equal(code, 2);
-  assert.match(stderr, /MILLRACE_AGENT_DIR: is not set/);
+  assert.match(stderr, /MILLRACE_AGENT_DIR: must be an absolute path/);
   assert.match(stderr, /MILLRACE_SERVER_URL: /);
 });
 
@@ -81,6 +82,52 @@ test('the agent stops in order on SIGTERM, and when the program that started it 
     assert.match(stdout, /cannot join yet/);
     assert.doesNotMatch(stdout, /x{24}/);
   }
+});
+
+test('a wrong command line ends with the rule and the help, and sends nothing', async () => {
+  for (const [argv, rule] of [
+    [['join'], /join needs the URL of a server/],
+    [['join', 'https://10.0.0.5:8250'], /join needs --token: addHost/],
+    [['jion'], /has no command jion/],
+    [['check', '--yaml'], /--yaml/],
+  ] as const) {
+    const { code, stderr } = await start({ MILLRACE_AGENT_DIR: directory }, argv).ended;
+    assert.equal(code, 2);
+    assert.match(stderr, rule);
+    assert.match(stderr, /millrace agent check/);
+  }
+});
+
+test('check tells line by line what the machine has and lacks, each with a fix, as text and as JSON', async () => {
+  const env = {
+    MILLRACE_AGENT_DIR: join(directory, 'never-made'),
+    MILLRACE_SERVER_URL: 'https://127.0.0.1:9',
+    MILLRACE_LIBVIRT_URI: 'qemu+unix:///system?socket=/nowhere',
+    MILLRACE_SHARED_PATHS: directory,
+    PATH: process.env['PATH'] ?? '',
+  };
+  const printed = await start(env, ['check', '--json']).ended;
+  assert.equal(printed.code, 2, printed.stderr);
+  const { able, joined, findings } = JSON.parse(printed.stdout) as {
+    able: boolean;
+    joined: unknown;
+    findings: { what: string; state: string; says: string; fix?: string }[];
+  };
+  assert.deepEqual([able, joined], [false, null]);
+  const stateOf = (what: string) => findings.find((finding) => finding.what === what)?.state;
+  assert.deepEqual(['virsh', 'qemu-img', 'libvirt', 'server', 'shared', 'pool'].map(stateOf), [
+    'ok',
+    'ok',
+    'missing',
+    'missing',
+    'missing',
+    'warning',
+  ]);
+  for (const { state, fix, what } of findings) assert.equal(state !== 'ok', fix !== undefined, what);
+  const { stdout } = await start(env, ['check']).ended;
+  assert.match(stdout, /✘ server +https:\/\/127\.0\.0\.1:9: .*ECONNREFUSED.*\n +→ see that the server runs/);
+  assert.match(stdout, /This machine has not joined: millrace agent join/);
+  await assert.rejects(stat(env.MILLRACE_AGENT_DIR), { code: 'ENOENT' }, 'looking changes nothing');
 });
 
 test('asked for its version it tells it and does nothing else', async () => {

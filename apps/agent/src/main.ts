@@ -1,62 +1,81 @@
-import { hostname } from 'node:os';
-import { describeError, hasErrorCode, type Logger, sleep } from '@millrace/core';
+import { describeError, hasErrorCode, type Logger } from '@millrace/core';
 import { pino } from 'pino';
 import packageJson from '../package.json' with { type: 'json' };
-import { type AgentConfig, ConfigError, readConfig } from './config.ts';
-import { fail } from './failure.ts';
-import { makeHandlers, readMethods } from './handlers/all.ts';
-import { hostFacts, hostLoad } from './host/facts.ts';
-import { chooseVirtType } from './host/virt-type.ts';
-import { makeConsoleLogs } from './hypervisor/console-log.ts';
-import { listDomains } from './hypervisor/domains.ts';
-import { followEvents } from './hypervisor/events.ts';
-import { makeVirsh } from './hypervisor/virsh.ts';
-import { makeCertificateRequest } from './join/certificate-request.ts';
-import { joinServer } from './join/join.ts';
-import { makeOperations, throughOperations } from './operations.ts';
-import { makeWatch } from './reconcile/watch.ts';
-import { reconnectDelayMs } from './session/backoff.ts';
-import { firstServer, runSession, serverAt } from './session/session.ts';
-import {
-  expiryOf,
-  type Identity,
-  identityPath,
-  loadIdentity,
-  openStateDir,
-  storeIdentity,
-} from './state/identity.ts';
-import { loadImageEngine } from './storage/image-engine.ts';
-import { makeHostTransfers } from './storage/transfers.ts';
+import { type AgentCommand, agentHelp, parseCommand } from './commands/arguments.ts';
+import { runCheck } from './commands/check.ts';
+import { runJoin } from './commands/join.ts';
+import { runUntilStopped } from './commands/run.ts';
+import { type AgentConfig, ConfigError, defaultPoolPath, defaultStateDir, readConfig } from './config.ts';
+import { loadSettings } from './state/settings-file.ts';
 
-/** Exit codes: 0 stopped as asked, 1 unexpected, 2 something an operator has to change. */
-const exitCodes = { stopped: 0, unexpected: 1, operator: 2 } as const;
+/** Exit codes: 0 done or stopped as asked, 1 unexpected, 2 something an operator has to change. */
+const exitCodes = { done: 0, unexpected: 1, operator: 2 } as const;
 
-const expiryWarningMs = 30 * 24 * 3600_000;
-const stopTimeoutMs = 10_000;
+/** Failures whose message says what to do. */
+const operatorCodes = [
+  'JOIN_REFUSED',
+  'SERVER_NOT_TRUSTED',
+  'SERVER_UNREACHABLE',
+  'IDENTITY_DAMAGED',
+] as const;
 
-async function main(): Promise<number> {
-  let config: AgentConfig;
-  try {
-    config = readConfig(process.env);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    return exitCodes.operator;
+async function main(command: AgentCommand): Promise<number> {
+  if (command.kind === 'help') process.stdout.write(agentHelp);
+  else if (command.kind === 'version') process.stdout.write(`millrace agent ${packageJson.version}\n`);
+  else if (command.kind === 'problem') return complain(`${command.problem}\n\n${agentHelp}`);
+  else {
+    let config: AgentConfig;
+    try {
+      config = readConfig(await settingsFor(command));
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      return complain(`${error.message}\n`);
+    }
+    return perform(command, config);
   }
+  return exitCodes.done;
+}
+
+function complain(text: string): number {
+  process.stderr.write(text);
+  return exitCodes.operator;
+}
+
+/** The environment goes before what joining kept, and the arguments of a join before both. */
+async function settingsFor(command: AgentCommand): Promise<Readonly<Record<string, string | undefined>>> {
+  const { env } = process;
+  const kept = await loadSettings(env['MILLRACE_AGENT_DIR'] || defaultStateDir);
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const settings = { ...kept, ...given };
+  if (command.kind !== 'join') return settings;
+  return {
+    MILLRACE_POOL_PATH: defaultPoolPath,
+    ...settings,
+    MILLRACE_SERVER_URL: command.serverUrls.join(','),
+    ...(command.poolPath === undefined ? {} : { MILLRACE_POOL_PATH: command.poolPath }),
+    ...(command.sharedPaths === undefined ? {} : { MILLRACE_SHARED_PATHS: command.sharedPaths }),
+  };
+}
+
+async function perform(command: AgentCommand, config: AgentConfig): Promise<number> {
   const log: Logger = pino({
     level: config.logLevel,
     base: { part: 'agent' },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
   });
-  const stopping = stopSignal(config, log);
+  const signal = stopSignal(config, command.kind === 'run' ? log : undefined);
+  const note = (text: string) => process.stdout.write(`${text}\n`);
   try {
-    await openStateDir(config.stateDir);
-    await runAgent(config, await obtainIdentity(config, log, stopping), log, stopping);
-    return exitCodes.stopped;
+    if (command.kind === 'check')
+      return (await runCheck(config, command.json, signal)) ? exitCodes.done : exitCodes.operator;
+    if (command.kind === 'join') await runJoin({ ...command, config, note, signal });
+    else await runUntilStopped(config, log, signal);
+    return exitCodes.done;
   } catch (error) {
-    if (stopping.aborted) return exitCodes.stopped;
-    const expected = hasErrorCode(error, 'JOIN_REFUSED', 'SERVER_NOT_TRUSTED', 'IDENTITY_DAMAGED');
+    if (signal.aborted) return exitCodes.done;
+    const expected = hasErrorCode(error, ...operatorCodes);
+    if (command.kind !== 'run' && expected) return complain(`${describeError(error)}\n`);
     log.error(
       {
         reason: describeError(error),
@@ -69,11 +88,11 @@ async function main(): Promise<number> {
 }
 
 /** Aborts on SIGTERM, SIGINT and, when asked for, the end of standard input. */
-function stopSignal(config: AgentConfig, log: Logger): AbortSignal {
+function stopSignal(config: AgentConfig, log: Logger | undefined): AbortSignal {
   const controller = new AbortController();
   const stop = (why: string) => {
     if (controller.signal.aborted) return;
-    log.info({ why }, 'stopping; virtual machines go on running');
+    log?.info({ why }, 'stopping; virtual machines go on running');
     controller.abort(new Error('the agent is stopping'));
   };
   process.once('SIGTERM', stop);
@@ -86,127 +105,6 @@ function stopSignal(config: AgentConfig, log: Logger): AbortSignal {
   return controller.signal;
 }
 
-/** The stored identity, or a new one by joining. An expired one is replaced when there is a token for it. */
-async function obtainIdentity(config: AgentConfig, log: Logger, signal: AbortSignal): Promise<Identity> {
-  const stored = await loadIdentity(config.stateDir);
-  if (stored) {
-    const expiry = expiryOf(stored);
-    const leftMs = expiry.getTime() - Date.now();
-    if (leftMs > 0) {
-      const fields = { host: stored.hostUuid, expires: expiry.toISOString() };
-      if (leftMs < expiryWarningMs)
-        log.warn(fields, 'the certificate of this host ends soon: join it again in time');
-      return stored;
-    }
-    if (config.joinToken === undefined)
-      fail(
-        'JOIN_REFUSED',
-        `the certificate of this host ended on ${expiry.toISOString()}: make a new join token on the server and start the agent with it in MILLRACE_JOIN_TOKEN`,
-      );
-  }
-  if (config.joinToken === undefined)
-    fail(
-      'JOIN_REFUSED',
-      `this host has not joined a server (${identityPath(config.stateDir)} does not exist): make a join token on the server and start the agent with it in MILLRACE_JOIN_TOKEN`,
-    );
-  return joinUntilAnswered(config, config.joinToken, log, signal);
-}
-
-async function joinUntilAnswered(
-  config: AgentConfig,
-  token: string,
-  log: Logger,
-  signal: AbortSignal,
-): Promise<Identity> {
-  const first = firstServer({ serverUrls: config.serverUrls, random: Math.random });
-  for (let attempt = 0; ; attempt++) {
-    try {
-      const serverUrl = serverAt(config.serverUrls, first + attempt);
-      const identity = await joinServer({
-        serverUrl,
-        token,
-        hostName: hostname(),
-        makeCertificateRequest,
-        signal,
-      });
-      await storeIdentity(config.stateDir, identity);
-      log.info({ host: identity.hostUuid, server: serverUrl }, 'this host has joined');
-      return identity;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!hasErrorCode(error, 'SERVER_UNREACHABLE')) throw error;
-      if (attempt === 0 || attempt % 12 === 11)
-        log.warn({ reason: describeError(error) }, 'cannot join yet: trying again');
-      await sleep(reconnectDelayMs(attempt, Math.random()), signal);
-    }
-  }
-}
-
-async function runAgent(
-  config: AgentConfig,
-  identity: Identity,
-  log: Logger,
-  signal: AbortSignal,
-): Promise<void> {
-  const virsh = makeVirsh({ uri: config.libvirtUri });
-  const virtType = await chooseVirtType(config.virtType, log);
-  const listVms = (listSignal: AbortSignal) => listDomains(virsh, listSignal);
-  const watch = makeWatch({ list: listVms, log });
-  const operations = makeOperations({ now: () => performance.now(), log, reads: readMethods });
-  const transfers = makeHostTransfers(loadImageEngine);
-  const handlers = makeHandlers({
-    virsh,
-    subscribe: watch.subscribe,
-    consoleLogs: makeConsoleLogs(),
-    engine: loadImageEngine,
-    transfers,
-    virtType,
-    poolPath: config.poolPath,
-    log,
-  });
-  const factsDeps = { virsh, virtType, poolPath: config.poolPath, log };
-  log.info(
-    { host: identity.hostUuid, virtType, pool: config.poolPath, libvirt: config.libvirtUri },
-    'agent started',
-  );
-
-  // the eyes stay open until the operations have ended: stopping a VM waits for its events
-  const watching = new AbortController();
-  const eyes = Promise.all([
-    watch.run(watching.signal),
-    followEvents({
-      uri: config.libvirtUri,
-      log,
-      onEvent: watch.onEvent,
-      onStart: () => watch.look(true),
-      signal: watching.signal,
-    }),
-  ]);
-  await runSession(
-    {
-      serverUrls: config.serverUrls,
-      identity,
-      handlers: throughOperations(handlers, operations),
-      facts: (factsSignal) => hostFacts(factsDeps, factsSignal),
-      load: () => hostLoad(factsDeps),
-      listVms,
-      watch,
-      setLimits: transfers.setLimits,
-      log,
-      random: Math.random,
-    },
-    signal,
-  );
-  // The connection is gone by now, so the server hears of no failure: it waits for this host to come back and asks again.
-  const late = new AbortController();
-  await Promise.race([operations.stop(), sleep(stopTimeoutMs, late.signal).catch(() => {})]);
-  late.abort();
-  watching.abort(new Error('the agent is stopping'));
-  await eyes;
-  log.info({}, 'stopped');
-}
-
-if (process.argv.includes('--version')) process.stdout.write(`millrace agent ${packageJson.version}\n`);
-else process.exitCode = await main();
+process.exitCode = await main(parseCommand(process.argv.slice(2)));
 // standard input, when it is watched, would keep the process
 process.exit();

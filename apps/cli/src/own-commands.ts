@@ -12,5 +12,9 @@ export const ownCommands: readonly {
   { name: 'help', usage: 'help [VERB [NOUN]]', does: 'help, also with --help after any command' },
   { name: 'version', usage: 'version', does: 'the version' },
   { name: 'server', usage: 'server …', does: 'run the management server' },
-  { name: 'agent', usage: 'agent …', does: 'run the agent of a host' },
+  {
+    name: 'agent',
+    usage: 'agent [join|check] …',
+    does: 'make this machine a host, look what it lacks, run its agent',
+  },
 ];

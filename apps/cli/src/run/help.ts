@@ -148,14 +148,8 @@ export function ownHelp(word: string): string | undefined {
       ['MILLRACE_AGENT_HOST, …_AGENT_PORT', 'where agents connect to'],
       ['MILLRACE_LOG_LEVEL', 'debug, info, warn or error'],
     ]),
-    agent: daemonHelp('agent', [
-      ['MILLRACE_AGENT_DIR', 'directory of its own (required)'],
-      ['MILLRACE_SERVER_URL', 'where the servers take agents: one URL, or several with commas'],
-      ['MILLRACE_JOIN_TOKEN', 'the token with which a host joins, once'],
-      ['MILLRACE_POOL_PATH', 'directory of the local storage pool'],
-      ['MILLRACE_LIBVIRT_URI', 'the libvirt to use'],
-      ['MILLRACE_LOG_LEVEL', 'debug, info, warn or error'],
-    ]),
+    agent:
+      'millrace agent join makes a machine a host, millrace agent check tells what it lacks: millrace agent --help\n',
     sync: 'Unknown words make the program ask by itself; after an upgrade of the server this makes sure.\n',
   };
   return `Usage: millrace ${own.usage}\n${own.does}\n${more[word] ? `\n${more[word]}` : ''}`;
