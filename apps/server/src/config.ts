@@ -13,6 +13,8 @@ const schema = z.object({
   trustedProxies: z.string().optional(),
   agentHost: z.string().default('127.0.0.1'),
   agentPort: z.coerce.number().int().min(0).max(65535).default(8250),
+  /** Where hosts reach the servers: a comma list of URLs, told to who joins. Guessed from host and port when absent. */
+  agentUrl: z.string().startsWith('https://', 'must be an https:// URL').optional(),
   /** Where the web console has been built; without it there is none. */
   webDir: z.string().startsWith('/', 'must be an absolute path').optional(),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
@@ -33,6 +35,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): ServerConfig {
     trustedProxies: environment['MILLRACE_TRUSTED_PROXIES'] || undefined,
     agentHost: environment['MILLRACE_AGENT_HOST'],
     agentPort: environment['MILLRACE_AGENT_PORT'],
+    agentUrl: environment['MILLRACE_AGENT_URL'] || undefined,
     webDir: environment['MILLRACE_WEB_DIR'] || undefined,
     logLevel: environment['MILLRACE_LOG_LEVEL'],
   });

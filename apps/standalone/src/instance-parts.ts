@@ -16,6 +16,7 @@ export interface PartsOptions {
   readonly databaseUrl: string;
   readonly apiPort: number;
   readonly agentPort: number;
+  readonly agentHost: string;
   /** Passed on to the parts: home directory and log level of whoever starts Millrace. */
   readonly environment: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
@@ -49,13 +50,19 @@ export function agentPart(options: PartsOptions): SupervisedPart {
         ...options.environment,
         ...compileCacheEnvironment(options.dataDirectory),
         MILLRACE_AGENT_DIR: stateDirectory,
-        MILLRACE_SERVER_URL: `https://127.0.0.1:${options.agentPort}`,
+        MILLRACE_SERVER_URL: ownServerUrl(options),
         MILLRACE_POOL_PATH: options.poolPath,
         MILLRACE_EXIT_WITH_STDIN: '1',
         ...(joined ? {} : { MILLRACE_JOIN_TOKEN: await joinToken(options) }),
       },
     };
   });
+}
+
+/** How the agent of this machine reaches the server: the wildcard address is none to go to. */
+function ownServerUrl({ agentHost, agentPort }: PartsOptions): string {
+  const host = agentHost === '0.0.0.0' ? '127.0.0.1' : agentHost === '::' ? '::1' : agentHost;
+  return `https://${host.includes(':') ? `[${host}]` : host}:${agentPort}`;
 }
 
 /** Gives what an operator would type to the server's bootstrap program, which makes what is not there yet. */
@@ -91,7 +98,7 @@ function serverEnvironment(options: PartsOptions): Record<string, string> {
     MILLRACE_API_HOST: '127.0.0.1',
     MILLRACE_API_PORT: String(options.apiPort),
     MILLRACE_WEB_DIR: join(options.root, 'apps/web/dist'),
-    MILLRACE_AGENT_HOST: '127.0.0.1',
+    MILLRACE_AGENT_HOST: options.agentHost,
     MILLRACE_AGENT_PORT: String(options.agentPort),
   };
 }

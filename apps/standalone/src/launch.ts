@@ -102,6 +102,7 @@ export async function launch(options: LaunchOptions, running: RunningPart[]): Pr
     databaseUrl,
     apiPort: options.options.apiPort,
     agentPort: options.options.agentPort,
+    agentHost: options.options.agentHost,
     environment: options.environment,
     signal,
   };

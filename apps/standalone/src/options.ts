@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -5,6 +6,8 @@ export interface StartOptions {
   readonly dataDirectory: string;
   readonly apiPort: number;
   readonly agentPort: number;
+  /** Address on which hosts' agents are taken. */
+  readonly agentHost: string;
   readonly demo: boolean;
   /** Install missing system packages; otherwise only say which are missing. */
   readonly install: boolean;
@@ -25,7 +28,8 @@ const startHelp = `Starts Millrace on this machine: database, management server,
   --no-demo          do not build the tiny template and deploy a VM from it
   --data-dir DIR     everything Millrace keeps (default: var in the project's directory)
   --port N           port of the API on 127.0.0.1 (default 8080)
-  --agent-port N     port for hosts' agents on 127.0.0.1 (default 8250)
+  --agent-port N     port for hosts' agents (default 8250)
+  --agent-host ADDR  address for hosts' agents (default 127.0.0.1; 0.0.0.0 lets other machines join, see bin/millrace add host)
   --no-install       do not install system packages, only say which are missing
   --help             this text
 `;
@@ -46,6 +50,7 @@ export function parseStartOptions(argv: readonly string[], root: string): Parsed
     'data-dir': { type: 'string' },
     port: { type: 'string' },
     'agent-port': { type: 'string' },
+    'agent-host': { type: 'string' },
     'no-install': { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   });
@@ -58,12 +63,15 @@ export function parseStartOptions(argv: readonly string[], root: string): Parsed
     const name = apiPort === undefined ? '--port' : '--agent-port';
     return { problem: `${name} must be a number from 1 to 65535.\n\n${startHelp}` };
   }
+  const agentHost = String(values['agent-host'] ?? '127.0.0.1');
+  if (isIP(agentHost) === 0) return { problem: `--agent-host must be an IP address.\n\n${startHelp}` };
   if (apiPort === agentPort) return { problem: `--port and --agent-port must differ.\n\n${startHelp}` };
   return {
     options: {
       dataDirectory: resolve(root, String(values['data-dir'] ?? 'var')),
       apiPort,
       agentPort,
+      agentHost,
       demo: !values['no-demo'],
       install: !values['no-install'],
     },

@@ -25,5 +25,7 @@ export interface AgentGateway {
     options: AgentCallOptions<M>,
   ): Promise<ResultOf<AgentMethods, M>>;
   isConnected(hostId: number): boolean;
+  /** Ends the host's connection to this server; an agent that may comes back. */
+  disconnect(hostId: number, reason: string): void;
   connectedHosts(): number[];
 }

@@ -120,7 +120,10 @@ function handlersOf(
     },
     'host.heartbeat': async (beat) => {
       requireHello();
-      await recordHeartbeat(database, host.id, beat, new Date());
+      if (!(await recordHeartbeat(database, host.id, beat, new Date()))) {
+        session.closeSoon('the host was deleted');
+        throw new MillraceError('HOST_DELETED', 'this host was deleted from the cloud');
+      }
       return { limits: transferLimitsFrom(await readSettings(database)) };
     },
     'vm.changed': async (report) => {

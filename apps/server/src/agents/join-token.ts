@@ -16,6 +16,19 @@ export async function createJoinToken(
   options: { readonly cluster?: string | undefined; readonly fingerprint: string; readonly now: Date },
 ): Promise<string> {
   const cluster = await findCluster(executor, options.cluster);
+  return createJoinTokenFor(executor, { ...options, clusterId: cluster.id });
+}
+
+/** The same for a cluster that is known, and with `forHostId` for one host that was added by name. */
+export async function createJoinTokenFor(
+  executor: Executor,
+  options: {
+    readonly clusterId: number;
+    readonly forHostId?: number;
+    readonly fingerprint: string;
+    readonly now: Date;
+  },
+): Promise<string> {
   const id = randomBytes(8).toString('hex');
   const secret = randomBytes(24).toString('base64url');
   await executor
@@ -23,7 +36,8 @@ export async function createJoinToken(
     .values({
       id,
       secret_hash: hashOf(secret).toString('hex'),
-      cluster_id: cluster.id,
+      cluster_id: options.clusterId,
+      for_host_id: options.forHostId ?? null,
       expires: new Date(options.now.getTime() + joinTokenLifetimeMs),
     })
     .execute();

@@ -83,6 +83,7 @@ export function makeGateway(deps: { readonly connections: Connections; readonly 
       }
     },
     isConnected: (hostId) => connections.get(hostId) !== undefined,
+    disconnect: (hostId, reason) => connections.get(hostId)?.close(reason),
     connectedHosts: () => connections.hosts(),
   };
 }

@@ -1,5 +1,7 @@
+import { addHost } from './add-host.ts';
 import { attachIso } from './attach-iso.ts';
 import type { Command } from './command.ts';
+import { deleteHost } from './delete-host.ts';
 import { deleteIso } from './delete-iso.ts';
 import { deleteTemplate } from './delete-template.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
@@ -43,7 +45,9 @@ import { updateHost } from './update-host.ts';
 
 /** Every command but login and logout, which are about the HTTP session and live with it. */
 export const commandTable: readonly Command[] = [
+  addHost,
   attachIso,
+  deleteHost,
   deleteIso,
   deleteTemplate,
   deployVirtualMachine,

@@ -26,6 +26,8 @@ export const eventTypes = [
   'VM.EXPUNGE',
   'VM.RECOVER',
   'VM.RESTORE',
+  'HOST.CREATE',
+  'HOST.DELETE',
   'HOST.CONNECT',
   'HOST.DISCONNECT',
   'HOST.EDIT',

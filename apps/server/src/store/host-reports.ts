@@ -44,14 +44,17 @@ export async function recordHello(
   if (hello.localPool) await recordLocalPool(executor, host, hello.hostName, hello.localPool);
 }
 
-/** A heartbeat also brings back a host that was given up while the database, or the way to it, was away. */
+/**
+ * A heartbeat also brings back a host that was given up while the database, or the way to it, was away.
+ * @returns false when the host was deleted
+ */
 export async function recordHeartbeat(
   executor: Executor,
   hostId: number,
   beat: HostHeartbeat,
   now: Date,
-): Promise<void> {
-  await executor
+): Promise<boolean> {
+  const { numUpdatedRows } = await executor
     .updateTable('host')
     .set({
       status: 'Up',
@@ -62,8 +65,10 @@ export async function recordHeartbeat(
     })
     .where('id', '=', hostId)
     .where('removed', 'is', null)
-    .execute();
+    .executeTakeFirst();
+  if (numUpdatedRows === 0n) return false;
   if (beat.localPool) await updatePoolSpace(executor, hostId, beat.localPool);
+  return true;
 }
 
 /** Keeps what a host says of the space in its local pool, bytes. */

@@ -95,6 +95,7 @@ export interface Tables {
     cluster_id: number;
     expires: Date;
     host_id: Nullable<number>;
+    for_host_id: Nullable<number>;
     created: Created;
   };
   storage_pool: Identified & {

@@ -4,6 +4,7 @@ import { hostFields } from '../entities/host.ts';
 import { podFields } from '../entities/pod.ts';
 import { storagePoolFields } from '../entities/storage-pool.ts';
 import { zoneFields } from '../entities/zone.ts';
+import { field, successFields } from '../fields.ts';
 import { iconFilter, ignored, matchesNothing, pagingParams, param, refused, tagFilter } from '../param.ts';
 
 const showCapacities = {
@@ -98,6 +99,52 @@ export const listHosts = defineCommand({
   },
   response: hostFields,
   result: { kind: 'list', key: 'host' },
+  roles: adminOnly,
+});
+
+export const addHost = defineCommand({
+  name: 'addHost',
+  description:
+    'Adds a host; joincommand is an own extension: run on the machine, it makes it this host, once and within an hour',
+  isAsync: false,
+  params: {
+    zoneid: param.uuid('the zone', { required: true }),
+    podid: param.uuid('the pod', { required: true }),
+    hypervisor: param.string('KVM', { required: true }),
+    url: param.string('the name of the host, or http://NAME', { required: true }),
+    clusterid: param.uuid('the cluster; the only one of the pod when absent'),
+    clustername: param.string('the name of the cluster, instead of its ID'),
+    allocationstate: param.string('Enabled, or Disabled: it takes no instances yet'),
+    hosttags: param.list('tags of the host', refused('hosts have no tags in this release')),
+    username: param.string('the user of the host', ignored('hosts come to the server, not the other way')),
+    password: param.string(
+      'the password of the user',
+      ignored('hosts come to the server, not the other way'),
+    ),
+  },
+  response: {
+    ...hostFields,
+    jointoken: field.string('own extension: the token that admits this host, once'),
+    joincommand: field.string('own extension: what to run on the machine'),
+  },
+  result: { kind: 'list', key: 'host' },
+  roles: adminOnly,
+});
+
+export const deleteHost = defineCommand({
+  name: 'deleteHost',
+  description: 'Takes a host out of the cloud',
+  isAsync: false,
+  params: {
+    id: param.uuid('the host', { required: true }),
+    forced: param.boolean('although it is Enabled'),
+    forcedestroylocalstorage: param.boolean(
+      'with the disks on its local storage',
+      refused('expunge the instances with disks there first', 'false'),
+    ),
+  },
+  response: successFields,
+  result: { kind: 'success' },
   roles: adminOnly,
 });
 

@@ -42,6 +42,7 @@ export function makeFakeAgents(): FakeAgents {
       return answer(params, hostId, options);
     },
     isConnected: () => true,
+    disconnect: () => {},
     connectedHosts: () => [1],
   };
   return agents;

@@ -118,6 +118,7 @@ export function makeFakeAgents(): FakeAgents {
       }
     },
     isConnected: () => true,
+    disconnect: () => {},
     connectedHosts: () => [...hosts.keys()],
     script(hostId, method, script) {
       const key = `${hostId} ${method}`;
