@@ -38,6 +38,10 @@ export async function makeSwitch(): Promise<void> {
   await run('ip', 'link', 'set', switchName, 'up');
 }
 
+export async function removeSwitch(): Promise<void> {
+  await run('ip', 'link', 'del', switchName);
+}
+
 /** Starts a host with the address 10.99.0.`number`. */
 export async function startLabHost(name: string, number: number): Promise<LabHost> {
   const address = `10.99.0.${number}`;

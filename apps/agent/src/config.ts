@@ -44,6 +44,8 @@ const schema = z.object({
         .filter((path) => path !== ''),
     z.array(absolutePath),
   ),
+  /** Where NFS shares that are storage pools are mounted. The same on every host, or guests cannot move. */
+  mountDirectory: absolutePath.default('/var/lib/millrace/mounts'),
   libvirtUri: z.string().min(1).default('qemu:///system'),
   virtType: z.enum(['auto', 'kvm', 'qemu']).default('auto'),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
@@ -59,6 +61,7 @@ const variables: Readonly<Record<keyof AgentConfig, string>> = {
   joinToken: 'MILLRACE_JOIN_TOKEN',
   poolPath: 'MILLRACE_POOL_PATH',
   sharedPaths: 'MILLRACE_SHARED_PATHS',
+  mountDirectory: 'MILLRACE_MOUNT_DIR',
   libvirtUri: 'MILLRACE_LIBVIRT_URI',
   virtType: 'MILLRACE_VIRT_TYPE',
   logLevel: 'MILLRACE_LOG_LEVEL',

@@ -4,6 +4,7 @@ import { hasErrorCode, MillraceError } from '@millrace/core';
 /** Failures that the agent itself raises; the image engine and `@millrace/core` have their own. `docs/errors.md` lists them all. */
 export const agentErrors = {
   POOL_UNAVAILABLE: 'the pool directory is not there or cannot be used on this host',
+  POOL_FOREIGN: 'the directory is the storage pool of another cloud',
   POOL_FULL: 'the pool has no space left',
   TEMPLATE_MISSING: 'the template is not on the pool',
   VOLUME_UNREADABLE: 'a volume is not the qcow2 overlay it should be',

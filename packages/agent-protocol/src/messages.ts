@@ -16,9 +16,19 @@ export const declaredFormat = z.enum(['qcow2', 'raw', 'iso', 'vmdk', 'vhd', 'vhd
 
 export const poolReference = z.object({
   uuid,
-  type: z.enum(['Filesystem']),
-  /** Absolute directory on the host. */
+  type: z.enum(['Filesystem', 'SharedMountPoint', 'NetworkFilesystem']),
+  /** Absolute directory on the host; of a NetworkFilesystem the exported directory on its server. */
   path: z.string().startsWith('/'),
+  /** Of a NetworkFilesystem: a host name or address, IPv6 in brackets. */
+  server: z
+    .string()
+    .regex(/^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)$/i)
+    .optional(),
+  /** Of a NetworkFilesystem: `nfsvers=4.1,hard`, as mount(8) takes them. */
+  mountOptions: z
+    .string()
+    .regex(/^[a-z0-9_]+(=[A-Za-z0-9_.:/-]+)?(,[a-z0-9_]+(=[A-Za-z0-9_.:/-]+)?)*$/)
+    .optional(),
 });
 
 /** Limits and rules for everything that is fetched on behalf of a user. Decided by the server, obeyed by the agent. */
@@ -309,6 +319,17 @@ export const agentMethods = {
     params: z.object({ vm: vmReference, offset: bytes, limit: z.number().int().min(1).max(1_048_576) }),
     /** Bytes of the serial console's log from `offset`, Base64. */
     result: z.object({ data: z.base64(), nextOffset: bytes }),
+    progress: z.never(),
+  },
+  /** Makes a shared pool accessible on the host. The first host to do so marks it as this pool. */
+  'pool.attach': {
+    params: z.object({ pool: poolReference, first: z.boolean() }),
+    result: z.object({ localPath: z.string(), capacityBytes: bytes, availableBytes: bytes }),
+    progress: z.never(),
+  },
+  'pool.detach': {
+    params: z.object({ pool: poolReference, last: z.boolean() }),
+    result: z.object({}),
     progress: z.never(),
   },
   'pool.stats': {

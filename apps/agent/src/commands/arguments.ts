@@ -20,6 +20,7 @@ Settings are kept in /var/lib/millrace/agent/agent.env; the environment goes bef
   MILLRACE_SERVER_URL    the servers, with commas
   MILLRACE_POOL_PATH     directory of the local storage pool
   MILLRACE_SHARED_PATHS  mounted directories that may be shared storage pools, with commas
+  MILLRACE_MOUNT_DIR     where NFS pools are mounted (/var/lib/millrace/mounts, the same on every host)
   MILLRACE_LIBVIRT_URI   the libvirt to use (qemu:///system)
   MILLRACE_VIRT_TYPE     auto, kvm or qemu (emulation)
   MILLRACE_LOG_LEVEL     debug, info, warn or error

@@ -110,7 +110,7 @@ async function runAgent(
     engine: loadImageEngine,
     transfers,
     virtType,
-    poolPath: config.poolPath,
+    poolAccess: config,
     log,
   });
   const factsDeps = { virsh, virtType, poolPath: config.poolPath, log };

@@ -6,10 +6,12 @@ import type { Virsh } from '../hypervisor/virsh.ts';
 import { makeLanes } from '../lanes.ts';
 import type { Watch } from '../reconcile/watch.ts';
 import type { ImageEngine } from '../storage/image-engine.ts';
+import { makePoolAccess, type PoolAccessOptions } from '../storage/pool-access.ts';
 import type { HostTransfers } from '../storage/transfers.ts';
 import { makeChecksumFind } from './checksum-find.ts';
 import { makeImageProbe } from './image-probe.ts';
-import { onlyInPool } from './own-pool.ts';
+import { onlyInOwnPools } from './own-pools.ts';
+import { makePoolAttach, makePoolDetach } from './pool-attach.ts';
 import { makePoolStats } from './pool-stats.ts';
 import { makeTemplateCheck } from './template-check.ts';
 import { makeTemplatePrepare } from './template-prepare.ts';
@@ -31,8 +33,8 @@ export interface HandlerDeps {
   readonly engine: () => Promise<ImageEngine>;
   readonly transfers: HostTransfers;
   readonly virtType: 'kvm' | 'qemu';
-  /** The only directory in which the server may do anything. */
-  readonly poolPath: string | undefined;
+  /** The only directories in which the server may do anything. */
+  readonly poolAccess: Omit<PoolAccessOptions, 'lanes'>;
   readonly log: Logger;
 }
 
@@ -47,13 +49,15 @@ export const readMethods: ReadonlySet<keyof AgentMethods> = new Set([
 /** Everything the server can ask of this host. */
 export function makeHandlers(given: HandlerDeps): Handlers<AgentMethods> {
   const lanes = makeLanes();
+  const pools = makePoolAccess({ ...given.poolAccess, lanes });
   const deps = {
     ...given,
     lanes,
+    pools,
     networks: makeNetworks({ ...given, lanes }),
     transfers: given.transfers.use,
   };
-  return onlyInPool(given.poolPath, {
+  return onlyInOwnPools(pools, {
     'checksum.find': makeChecksumFind(deps),
     'image.probe': makeImageProbe(deps),
     'template.prepare': makeTemplatePrepare(deps),
@@ -68,6 +72,8 @@ export function makeHandlers(given: HandlerDeps): Handlers<AgentMethods> {
     'vm.state': makeVmState(deps),
     'vm.cdrom': makeVmCdrom(deps),
     'vm.console': makeVmConsole(deps),
+    'pool.attach': makePoolAttach(deps),
+    'pool.detach': makePoolDetach(deps),
     'pool.stats': makePoolStats(),
   });
 }

@@ -1,5 +1,5 @@
 import { chmod } from 'node:fs/promises';
-import type { AgentMethods, ParamsOf, ResultOf } from '@millrace/agent-protocol';
+import type { AgentMethods, ParamsOf, PoolReference, ResultOf } from '@millrace/agent-protocol';
 import { describeError, formatChecksum, type Logger, redactUrl } from '@millrace/core';
 import type { Lanes } from '../lanes.ts';
 import { diskInfo } from '../qemu-img/qemu-img.ts';
@@ -13,6 +13,12 @@ type Result = ResultOf<AgentMethods, 'template.prepare'>;
 
 /** What an interrupted transfer left is gone on with for so long; then nobody wants that image any more. */
 const keepResumableMs = 24 * 3600 * 1000;
+
+/**
+ * On a pool that other hosts write to, a partial image is theirs, and alive, as long as anything was written to it so
+ * recently: no transfer is silent for longer.
+ */
+const othersQuietMs = 3600_000;
 
 /** Readable by every VM's QEMU, whichever user it runs as, and writable by none. */
 const templateMode = 0o644;
@@ -31,13 +37,15 @@ export function makeTemplatePrepare(deps: {
   const cleanings = new Map<string, Promise<unknown>>();
 
   /** What a killed agent left is removed once, before this process itself begins to write into that pool. */
-  const cleanOnce = (engine: ImageEngine, directory: string) => {
+  const cleanOnce = (engine: ImageEngine, { type, path: directory }: PoolReference) => {
     const known = cleanings.get(directory);
     if (known) return known;
     // also when it fails: by the next time a transfer of this process may be writing there
-    const cleaning = engine.removeStalePartials(directory, { keepResumableMs }).catch((error: unknown) => {
-      deps.log.warn({ directory, reason: describeError(error) }, 'partial files could not be removed');
-    });
+    const cleaning = engine
+      .removeStalePartials(directory, { keepResumableMs, quietMs: type === 'Filesystem' ? 0 : othersQuietMs })
+      .catch((error: unknown) => {
+        deps.log.warn({ directory, reason: describeError(error) }, 'partial files could not be removed');
+      });
     cleanings.set(directory, cleaning);
     return cleaning;
   };
@@ -53,7 +61,7 @@ export function makeTemplatePrepare(deps: {
 
       const request = imageRequestOf(params);
       const engine = await deps.engine();
-      await cleanOnce(engine, pool.path);
+      await cleanOnce(engine, pool);
       log.info({ url: redactUrl(source.url), pool: pool.path }, 'transfer begins');
       const transfers = await deps.transfers();
       using grant = transfers.begin(params.policy, params.priority ?? 'deployment');

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { describeError, MillraceError, runProgram } from '@millrace/core';
 import { z } from 'zod';
 import { fail } from '../failure.ts';
@@ -41,7 +42,7 @@ export async function diskInfo(path: string, format: DiskFormat, signal: AbortSi
   };
 }
 
-/** What an overlay stands on. */
+/** What an overlay stands on: a file of the same directory. */
 export interface DiskBase {
   /** Absolute. */
   readonly path: string;
@@ -54,7 +55,8 @@ export async function createDisk(
   options: { readonly base?: DiskBase; readonly sizeBytes: number; readonly signal: AbortSignal },
 ): Promise<void> {
   const { base, sizeBytes, signal } = options;
-  const backing = base ? ['-b', base.path, '-F', base.format] : [];
+  // by its name within the directory: the disk stays whole when the directory is elsewhere, on another host for one
+  const backing = base ? ['-b', basename(base.path), '-F', base.format] : [];
   await qemuImg(['create', '-q', '-f', 'qcow2', ...backing, path, String(sizeBytes)], signal);
 }
 

@@ -1,8 +1,10 @@
 import { addHost } from './add-host.ts';
 import { attachIso } from './attach-iso.ts';
 import type { Command } from './command.ts';
+import { createStoragePool } from './create-storage-pool.ts';
 import { deleteHost } from './delete-host.ts';
 import { deleteIso } from './delete-iso.ts';
+import { deleteStoragePool } from './delete-storage-pool.ts';
 import { deleteTemplate } from './delete-template.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine } from './destroy-virtual-machine.ts';
@@ -42,13 +44,16 @@ import { startVirtualMachine } from './start-virtual-machine.ts';
 import { stopVirtualMachine } from './stop-virtual-machine.ts';
 import { updateConfiguration } from './update-configuration.ts';
 import { updateHost } from './update-host.ts';
+import { updateStoragePool } from './update-storage-pool.ts';
 
 /** Every command but login and logout, which are about the HTTP session and live with it. */
 export const commandTable: readonly Command[] = [
   addHost,
   attachIso,
+  createStoragePool,
   deleteHost,
   deleteIso,
+  deleteStoragePool,
   deleteTemplate,
   deployVirtualMachine,
   destroyVirtualMachine,
@@ -88,4 +93,5 @@ export const commandTable: readonly Command[] = [
   stopVirtualMachine,
   updateConfiguration,
   updateHost,
+  updateStoragePool,
 ];

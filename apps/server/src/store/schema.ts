@@ -111,6 +111,7 @@ export interface Tables {
     used_bytes: Defaulted<number>;
     status: Defaulted<string>;
     tags: Nullable<string>;
+    mount_options: Nullable<string>;
   };
   storage_pool_host_ref: { pool_id: number; host_id: number; local_path: string; created: Created };
   service_offering: Identified & {

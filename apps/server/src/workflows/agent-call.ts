@@ -23,6 +23,8 @@ const limitsMs: Readonly<Record<Method, number | undefined>> = {
   'vm.state': 30_000,
   'vm.cdrom': 60_000,
   'vm.console': 30_000,
+  'pool.attach': 90_000,
+  'pool.detach': 90_000,
   'pool.stats': 30_000,
 };
 

@@ -7,6 +7,7 @@ import type { Database } from '../store/database.ts';
 import { deleteOldEvents } from '../store/events.ts';
 import { readSettings } from '../store/settings.ts';
 import { callHost } from './agent-call.ts';
+import { attachMissingPools, measureSharedPools } from './attach-pools.ts';
 import { loadPlace } from './records.ts';
 import { connectedHostOf, removeUnneededCopies, type TemplateCopyDeps } from './template-copies.ts';
 
@@ -29,8 +30,10 @@ export function startHousekeeping(deps: HousekeepingDeps): () => void {
   const last = { clean: Date.now(), expunge: 0, forget: 0 };
   let busy = false;
   const round = async () => {
+    await attachMissingPools(deps);
     if (Date.now() - last.clean >= cleanEveryMs) {
       last.clean = Date.now();
+      await measureSharedPools(deps);
       await removeDiscardedVolumes(deps);
       await removeUnneededCopies(deps, { operation: `housekeeping-${Date.now()}` });
       await expungeAgain(deps);

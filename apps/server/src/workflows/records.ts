@@ -3,6 +3,7 @@ import { MillraceError } from '@millrace/core';
 import { imageSourceOf, isTemplateFormat, type TemplateFormat } from '../domain/template-registration.ts';
 import type { Executor } from '../store/database.ts';
 import type { Row } from '../store/schema.ts';
+import { sharedPoolReference } from '../store/shared-pools.ts';
 
 /** An instance with what it is made from. */
 export interface VmRecord {
@@ -63,6 +64,9 @@ export async function loadPlace(executor: Executor, hostId: number, poolId: numb
       'storage_pool.uuid',
       'storage_pool.name as pool_name',
       'storage_pool.pool_type',
+      'storage_pool.path',
+      'storage_pool.host_address',
+      'storage_pool.mount_options',
       'storage_pool_host_ref.local_path',
       'host.name as host_name',
       'host.pod_id',
@@ -79,16 +83,22 @@ export async function loadPlace(executor: Executor, hostId: number, poolId: numb
     hostName: row.host_name,
     poolName: row.pool_name,
     podId: row.pod_id,
-    pool: { uuid: row.uuid, type: poolTypeOf(row.pool_type), path: row.local_path },
+    pool: poolReferenceOf(row),
     location: [row.host_location, row.cluster_location, row.pod_location, row.zone_location].filter(
       (label) => label !== null,
     ),
   };
 }
 
-function poolTypeOf(text: string): PoolReference['type'] {
-  if (text === 'Filesystem') return text;
-  throw new MillraceError('POOL_TYPE_UNSUPPORTED', `storage pools of the type ${text} are not supported`);
+/** A pool as a host is told of it: a local one by the directory that this host has for it. */
+export function poolReferenceOf(
+  row: Parameters<typeof sharedPoolReference>[0] & { readonly local_path: string },
+): PoolReference {
+  const { uuid, pool_type: type } = row;
+  const reference =
+    type === 'Filesystem' ? ({ uuid, type, path: row.local_path } as const) : sharedPoolReference(row);
+  if (reference) return reference;
+  throw new MillraceError('POOL_TYPE_UNSUPPORTED', `storage pools of the type ${type} are not supported`);
 }
 
 /** Where hosts fetch a template from. Holds secrets: for the agent alone. */

@@ -187,3 +187,65 @@ export const listStoragePools = defineCommand({
   result: { kind: 'list', key: 'storagepool' },
   roles: adminOnly,
 });
+
+const unmanaged = refused('there is no managed storage', 'false');
+
+export const createStoragePool = defineCommand({
+  name: 'createStoragePool',
+  description: 'Makes a storage pool that several hosts reach',
+  isAsync: false,
+  params: {
+    name: param.string('the name of the pool', { required: true }),
+    url: param.string(
+      'nfs://SERVER/export, or SharedMountPoint://localhost/DIRECTORY, which hosts have mounted',
+      {
+        required: true,
+        length: 2048,
+      },
+    ),
+    zoneid: param.uuid('the zone', { required: true }),
+    scope: param.string('cluster, or zone; cluster when absent'),
+    clusterid: param.uuid('the cluster of the pool; the only one when absent'),
+    podid: param.uuid('the pod of the cluster'),
+    hypervisor: param.string('KVM'),
+    tags: param.string('tags of the pool, with commas: offerings with tags go there'),
+    details: param.map('nfs.mount.options: further options of the mount'),
+    provider: param.string('the provider', ignored('the pool itself is reached')),
+    capacitybytes: param.long('bytes the pool can hold', ignored('hosts measure it')),
+    capacityiops: param.long('IOPS the pool can give', ignored('nothing is placed by it')),
+    managed: param.boolean('whether the storage is managed', unmanaged),
+  },
+  response: storagePoolFields,
+  result: { kind: 'object', key: 'storagepool' },
+  roles: adminOnly,
+});
+
+export const updateStoragePool = defineCommand({
+  name: 'updateStoragePool',
+  description: 'Changes a storage pool',
+  isAsync: false,
+  params: {
+    id: param.uuid('the pool', { required: true }),
+    name: param.string('a new name'),
+    tags: param.list('the tags of the pool from now on'),
+    enabled: param.boolean('false: no new disks are put there; those that are stay in use'),
+    capacitybytes: param.long('bytes the pool can hold', ignored('hosts measure it')),
+    capacityiops: param.long('IOPS the pool can give', ignored('nothing is placed by it')),
+  },
+  response: storagePoolFields,
+  result: { kind: 'object', key: 'storagepool' },
+  roles: adminOnly,
+});
+
+export const deleteStoragePool = defineCommand({
+  name: 'deleteStoragePool',
+  description: 'Takes a storage pool of several hosts out of the cloud',
+  isAsync: false,
+  params: {
+    id: param.uuid('the pool', { required: true }),
+    forced: param.boolean('although it is not in maintenance; never with disks on it'),
+  },
+  response: successFields,
+  result: { kind: 'success' },
+  roles: adminOnly,
+});

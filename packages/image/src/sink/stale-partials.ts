@@ -7,6 +7,8 @@ import { storageFault } from './storage-faults.ts';
 export interface StalePartialOptions {
   /** A partial image that can be gone on with is kept until nothing was written to it for this long. Default: not at all. */
   readonly keepResumableMs?: number;
+  /** What was written to within this time is left alone: another host may be writing it. Default: nothing is. */
+  readonly quietMs?: number;
 }
 
 /**
@@ -16,7 +18,7 @@ export interface StalePartialOptions {
  */
 export async function removeStalePartials(
   directory: string,
-  { keepResumableMs = 0 }: StalePartialOptions = {},
+  { keepResumableMs = 0, quietMs = 0 }: StalePartialOptions = {},
 ): Promise<readonly string[]> {
   try {
     const names = (await readdir(directory)).filter((name) => name.startsWith(partialPrefix));
@@ -27,7 +29,12 @@ export async function removeStalePartials(
       const { mtimeMs } = await stat(join(directory, log));
       if (Date.now() - mtimeMs < keepResumableMs) kept.add(name).add(log);
     }
-    const stale = names.filter((name) => !kept.has(name));
+    const stale: string[] = [];
+    for (const name of names) {
+      if (kept.has(name)) continue;
+      if (quietMs > 0 && Date.now() - (await stat(join(directory, name))).mtimeMs < quietMs) continue;
+      stale.push(name);
+    }
     for (const name of stale) await rm(join(directory, name), { recursive: true, force: true });
     return stale;
   } catch (error) {

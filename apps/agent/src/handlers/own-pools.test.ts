@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { makeLanes } from '../lanes.ts';
+import { makePoolAccess } from '../storage/pool-access.ts';
 import { makeTestVm } from '../testing/vm.ts';
-import { onlyInPool } from './own-pool.ts';
+import { onlyInOwnPools } from './own-pools.ts';
 
 const context = { id: 'a', signal: new AbortController().signal, progress: () => {} } as never;
 const pool = (path: string) => ({
@@ -18,7 +20,13 @@ function guarded(poolPath: string | undefined) {
     'vm.stop': async () => void done.push('vm.stop'),
   };
   // the part of the table that the test calls
-  return { done, handlers: onlyInPool(poolPath, handlers as never) };
+  const access = makePoolAccess({
+    lanes: makeLanes(),
+    poolPath,
+    sharedPaths: ['/shared'],
+    mountDirectory: '/mounts',
+  });
+  return { done, handlers: onlyInOwnPools(access, handlers as never) };
 }
 
 test('a server that was taken over removes nothing outside of the pool of this host', async () => {
@@ -48,4 +56,18 @@ test('a host whose operator gave it no pool has none', async () => {
     code: 'POOL_UNAVAILABLE',
     message: /MILLRACE_POOL_PATH/,
   });
+});
+
+test('a shared directory that the operator does not offer, or on which nothing is mounted, is no pool', async () => {
+  const { done, handlers } = guarded('/pool');
+  const shared = (path: string) => ({ ...pool(path), type: 'SharedMountPoint' as const });
+  for (const [path, message] of [
+    ['/etc', /MILLRACE_SHARED_PATHS/],
+    ['/shared/../etc', /MILLRACE_SHARED_PATHS/],
+    ['/shared', /nothing is mounted on \/shared/],
+  ] as const) {
+    const removal = handlers['template.remove']({ pool: shared(path), installPath: 'passwd' }, context);
+    await assert.rejects(removal, { code: 'POOL_UNAVAILABLE', message });
+  }
+  assert.deepEqual(done, []);
 });

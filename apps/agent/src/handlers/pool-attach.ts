@@ -1,0 +1,19 @@
+import { spaceOf } from '../storage/pool.ts';
+import type { PoolAccess } from '../storage/pool-access.ts';
+import type { Handler } from './handler.ts';
+
+/** Makes a shared pool accessible on this host, and tells its size. */
+export function makePoolAttach(deps: { readonly pools: PoolAccess }): Handler<'pool.attach'> {
+  return async ({ pool, first }, { signal }) => {
+    const { path } = await deps.pools.attach(pool, { first, signal });
+    return { localPath: path, ...(await spaceOf(path)) };
+  };
+}
+
+/** Takes a shared pool off this host. */
+export function makePoolDetach(deps: { readonly pools: PoolAccess }): Handler<'pool.detach'> {
+  return async ({ pool, last }, { signal }) => {
+    await deps.pools.detach(pool, { last, signal });
+    return {};
+  };
+}
