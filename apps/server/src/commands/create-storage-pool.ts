@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ApiError, entityNotFound, invalidParameter, type ParamsOf, specs } from '@millrace/api';
 import { describeError } from '@millrace/core';
+import { attachPool } from '../agents/attach-pool.ts';
 import { type SharedPoolPlace, sharedPoolPlace } from '../domain/storage-pool-url.ts';
 import { displayableName } from '../domain/template-registration.ts';
 import type { Executor } from '../store/database.ts';
@@ -9,7 +10,6 @@ import { everything } from '../store/paging.ts';
 import type { Row } from '../store/schema.ts';
 import { hostsInScope } from '../store/shared-pools.ts';
 import { findZone, listClusterRows } from '../store/zone-list.ts';
-import { attachPool } from './attach-pool.ts';
 import { type Caller, type CommandDependencies, implement } from './command.ts';
 import { loadStoragePool } from './responses/storage-pool.ts';
 import { storageTags } from './storage-tags.ts';

@@ -1,10 +1,10 @@
 import { ApiError, entityNotFound, specs } from '@millrace/api';
 import { describeError } from '@millrace/core';
+import { detachPool } from '../agents/attach-pool.ts';
 import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
 import type { Row } from '../store/schema.ts';
 import { sharedPoolReference } from '../store/shared-pools.ts';
-import { detachPool } from './attach-pool.ts';
 import { type CommandDependencies, implement } from './command.ts';
 
 /** Takes a shared pool out of the cloud: copies of templates are removed from it, its mark and its mounts go. */

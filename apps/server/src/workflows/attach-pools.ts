@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describeError } from '@millrace/core';
-import { attachPool } from '../commands/attach-pool.ts';
+import { attachPool } from '../agents/attach-pool.ts';
 import { missingPoolLinks, sharedPoolReference, updateSpaceOf } from '../store/shared-pools.ts';
 import { callHost } from './agent-call.ts';
 import { connectedHostOf, type TemplateCopyDeps } from './template-copies.ts';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { AgentGateway } from '../agents/gateway.ts';
 import type { Database } from '../store/database.ts';
 import type { Row } from '../store/schema.ts';
 import { linkPool, sharedPoolReference, updateSpaceOf } from '../store/shared-pools.ts';
+import type { AgentGateway } from './gateway.ts';
 
 /** Mounting a share of a server that does not answer is given up by the host after a minute. */
 const attachTimeoutMs = 90_000;
