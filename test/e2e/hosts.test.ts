@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { sleep } from '@millrace/core';
+import { createAuthority, issueServerCertificate } from '../../apps/server/src/agents/certificate-signer.ts';
 import { microGuestLines } from '../fixtures/micro-guest.ts';
-import type { LabHost } from '../lab/lab-host.ts';
+import { type LabHost, labAddress } from '../lab/lab-host.ts';
 import { addressOf, type LabCloud, startLabCloud, until } from './lab-cloud.ts';
 
 /**
@@ -90,6 +94,44 @@ test('every host refused: each was tried once, the job says why, and nothing is 
   assert.match(job.jobresult!.errortext ?? '', /3 attempt\(s\).*kvm-11.*kvm-13/s);
   const [vm] = await cloud.instance.api.list('listVirtualMachines', { name: 'nowhere' });
   assert.equal(vm!['state'], 'Error');
+});
+
+test('an https source with a CA of its own is trusted after the upload of its certificate, and no more after the revoke', async () => {
+  const authority = await createAuthority('Images of ours');
+  const { key, certificate } = await issueServerCertificate(authority, [labAddress]);
+  const server = createServer({ key, cert: certificate }, (_, response) => {
+    response.writeHead(200, { 'content-length': cloud.image.length }).end(cloud.image);
+  });
+  server.listen(0, labAddress);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const { api } = cloud.instance;
+  const register = (name: string) =>
+    api.list('registerTemplate', {
+      name,
+      displaytext: name,
+      url: `https://${labAddress}:${port}/${name}.qcow2`,
+      format: 'QCOW2',
+      hypervisor: 'KVM',
+      zoneid: cloud.zoneid,
+    });
+  try {
+    await assert.rejects(register('too-early'), /TLS|certificate/i);
+    await api.call('uploadTemplateDirectDownloadCertificate', {
+      name: 'ours',
+      hypervisor: 'KVM',
+      zoneid: cloud.zoneid,
+      certificate: authority.certificate,
+    });
+    const [template] = await register('trusted');
+    const job = await api.run('deployVirtualMachine', cloud.deployment(String(template!['id']), 'trusted'));
+    assert.equal(job.jobstatus, 1, JSON.stringify(job));
+    await api.call('revokeTemplateDirectDownloadCertificate', { zoneid: cloud.zoneid, name: 'ours' });
+    await assert.rejects(register('too-late'), /TLS|certificate/i);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
 });
 
 test('a host that loses its power in the middle of a transfer is passed over, and comes back', async () => {

@@ -15,6 +15,8 @@ export interface Instance {
   /** Everything the launcher printed so far. */
   output(): string;
   pidOf(part: 'server' | 'agent' | 'postgres'): Promise<number>;
+  /** The same API at another server of this instance's database. */
+  apiAt(url: string): Promise<Api>;
   /** SIGTERM to the launcher; resolves when it has ended. */
   stop(): Promise<number>;
   /** SIGKILL to the launcher. */
@@ -108,6 +110,7 @@ export async function startInstance(
     pool: `/run/millrace/${id}/pool`,
     output: () => text,
     pidOf: (part) => pidOf(child.pid!, part),
+    apiAt: async (url) => makeApi({ ...(await profileOf(dataDir)), url }, controller.signal),
     stop: async () => {
       child.kill('SIGTERM');
       return exited;
@@ -133,12 +136,7 @@ export async function resetInstance(dataDir: string): Promise<void> {
 
 async function connectWhenUp(dataDir: string, signal: AbortSignal): Promise<Api | undefined> {
   try {
-    const config = JSON.parse(await readFile(join(dataDir, 'cli/config.json'), 'utf8')) as {
-      current: string;
-      profiles: Record<string, { url: string; apikey: string; secretkey: string }>;
-    };
-    const profile = config.profiles[config.current]!;
-    const api = makeApi(profile, signal);
+    const api = makeApi(await profileOf(dataDir), signal);
     const hosts = await api.list('listHosts', { type: 'Routing' });
     return hosts.some((host) => host['state'] === 'Up') ? api : undefined;
   } catch {
@@ -146,7 +144,21 @@ async function connectWhenUp(dataDir: string, signal: AbortSignal): Promise<Api 
   }
 }
 
-function makeApi(profile: { url: string; apikey: string; secretkey: string }, signal: AbortSignal): Api {
+interface Profile {
+  readonly url: string;
+  readonly apikey: string;
+  readonly secretkey: string;
+}
+
+async function profileOf(dataDir: string): Promise<Profile> {
+  const config = JSON.parse(await readFile(join(dataDir, 'cli/config.json'), 'utf8')) as {
+    current: string;
+    profiles: Record<string, Profile>;
+  };
+  return config.profiles[config.current]!;
+}
+
+function makeApi(profile: Profile, signal: AbortSignal): Api {
   const client = makeApiClient({ url: profile.url, apiKey: profile.apikey, secretKey: profile.secretkey });
   const call = async (command: string, params: Record<string, string> = {}) =>
     (await client.call(command, params, { signal })) as Record<string, unknown>;

@@ -10,7 +10,7 @@ import { spawnProgram } from '@millrace/core';
  * a machine of its own (test/machine), whose ports and /run are nobody else's.
  */
 export interface NfsServer extends AsyncDisposable {
-  /** What is exported as `/images`: read-only, to clients at ports below 1024, as most exports are. */
+  /** What is exported: to clients at ports below 1024, as most exports are. */
   readonly directory: string;
   /** Ends the server as a power failure would, or only its portmapper. */
   crash(which?: 'portmapper'): Promise<void>;
@@ -21,7 +21,8 @@ const startsWithinMs = 30_000;
 const nfsPort = 2049;
 const portmapperPort = 111;
 
-export async function startNfsServer(): Promise<NfsServer> {
+/** @param options.writable exported as `/primary`, to be written by root; otherwise as `/images`, read-only */
+export async function startNfsServer(options: { readonly writable?: boolean } = {}): Promise<NfsServer> {
   if (!process.env['MILLRACE_TEST_MACHINE']) {
     throw new Error('this would take ports of the real machine: sh test/machine/run-in-machine.sh COMMAND');
   }
@@ -32,7 +33,10 @@ export async function startNfsServer(): Promise<NfsServer> {
   }
   const configuration = join(directory, 'ganesha.conf');
   const log = join(directory, 'ganesha.log');
-  await writeFile(configuration, configurationOf(exported, join(directory, 'state')));
+  await writeFile(
+    configuration,
+    configurationOf(exported, join(directory, 'state'), options.writable ?? false),
+  );
   await appendFile(log, '');
   const startPortmapper = () => startDaemon('rpcbind', ['-f', '-w'], portmapperPort);
   const startNfs = () =>
@@ -69,12 +73,13 @@ export async function startNfsServer(): Promise<NfsServer> {
   };
 }
 
-function configurationOf(exported: string, state: string): string {
+function configurationOf(exported: string, state: string, writable: boolean): string {
+  const [name, access] = writable ? ['primary', 'RW'] : ['images', 'RO'];
   return `
     NFS_CORE_PARAM { Protocols = 3, 4; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; mount_path_pseudo = true; fsid_device = true; }
     NFSv4 { Graceless = true; Lease_Lifetime = 10; Grace_Period = 1; RecoveryBackend = fs; RecoveryRoot = ${state}; Only_Numeric_Owners = true; }
     EXPORT {
-      Export_Id = 1; Path = ${exported}; Pseudo = /images; Access_Type = RO; Squash = No_Root_Squash; SecType = sys; PrivilegedPort = true;
+      Export_Id = 1; Path = ${exported}; Pseudo = /${name}; Access_Type = ${access}; Squash = No_Root_Squash; SecType = sys; PrivilegedPort = true;
       Protocols = 3, 4; Transports = TCP; FSAL { Name = VFS; }
     }
   `;

@@ -32,6 +32,9 @@ printf '127.0.0.1 localhost %s\n::1 localhost\n' "$name" >"$directory/hosts"
 mount --bind "$directory/hosts" /etc/hosts
 [ ! -e /etc/resolv.conf ] || mount --bind "$directory/resolv.conf" /etc/resolv.conf
 mount -t tmpfs -o mode=0755 tmpfs /run
+# an agent's own directory, with the places where it mounts shares
+mkdir -p /var/lib/millrace
+mount -t tmpfs -o mode=0755 tmpfs /var/lib/millrace
 mkdir -p /run/lock /run/libvirt /etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt
 
 # a /dev/kvm that libvirt's guests may open, as udev makes it: when they may not, libvirt asks QEMU anew what it can do

@@ -12,7 +12,7 @@ const absolutePath = z.string().startsWith('/', 'must be an absolute path');
 const schema = z.object({
   /** State directory of this agent, mode 0700: its identity and settings. */
   stateDir: absolutePath.default(defaultStateDir),
-  /** Every management server, in any order: a comma list of URLs. The host is connected to one of them at a time. */
+  /** Every management server, in any order: a comma list of URLs. The host is connected to all of them. */
   serverUrls: z.preprocess(
     (value) =>
       String(value ?? 'https://127.0.0.1:8250')

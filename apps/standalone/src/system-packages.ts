@@ -34,6 +34,12 @@ export const demoPackages = {
 export const testPackages = {
   'nfs-ganesha': 'the NFS server that images are fetched from',
   'nfs-ganesha-vfs': 'lets it export directories',
+  'nfs-common': 'mounts NFS shares, where the kernel can',
+  gcc: 'compiles what mounts them where it cannot (test/lab/nfs-mount.c)',
+  'libc6-dev': 'what it is compiled with',
+  'libnfs-dev': 'what it talks to servers with',
+  'libfuse3-dev': 'what it shows files with',
+  fuse3: 'lets it show them',
   chromium: 'the browser that the console is tried in',
   rpcbind: 'tells clients of NFS version 3 its ports',
 } as const;

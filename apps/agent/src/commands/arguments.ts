@@ -8,7 +8,7 @@ export const agentHelp = `Runs the agent of a KVM host, or makes a machine one.
   millrace agent --version | --help
 
   join:
-  URL…               every management server, https://SERVER:8250; the host goes to the next one when its own is gone
+  URL…               every management server, https://SERVER:8250; the host is connected to all of them
   --token T          from addHost on the server (or - to read it from standard input); it works once, for an hour
   --pool DIR         directory of the local storage pool (default /var/lib/millrace/pool)
   --shared DIR,…     mounted directories that may be storage pools of the type SharedMountPoint

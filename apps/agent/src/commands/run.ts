@@ -11,10 +11,11 @@ import { followEvents } from '../hypervisor/events.ts';
 import { makeVirsh } from '../hypervisor/virsh.ts';
 import { makeCertificateRequest } from '../join/certificate-request.ts';
 import { joinServer } from '../join/join.ts';
+import { firstServer, serverAt } from '../join/server-order.ts';
 import { makeOperations, throughOperations } from '../operations.ts';
 import { makeWatch } from '../reconcile/watch.ts';
 import { reconnectDelayMs } from '../session/backoff.ts';
-import { firstServer, runSession, serverAt } from '../session/session.ts';
+import { runSession } from '../session/session.ts';
 import {
   expiryOf,
   type Identity,

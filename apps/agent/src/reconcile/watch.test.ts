@@ -86,14 +86,33 @@ test('a new event stream reports everything, changed or not', async () => {
 
 test('nothing is reported while nobody is connected', async () => {
   const host = start({ everyMs: 5 });
-  host.watch.connected([vm('Running')], host.report);
-  host.watch.disconnected();
+  const leave = host.watch.connected([vm('Running')], host.report);
+  leave();
   host.become([vm('Stopped')]);
   host.watch.onEvent(stoppedEvent);
   await new Promise((resolve) => setTimeout(resolve, 100));
   assert.deepEqual(host.reports, []);
   host.watch.connected([vm('Running')], host.report);
   assert.deepEqual(await host.until(1), [vm('Stopped')]);
+});
+
+test('of several servers one is told, and the next one when that fails', async () => {
+  const host = start();
+  let asked = 0;
+  const leave = host.watch.connected([vm('Running')], async () => {
+    asked++;
+    throw new Error('this server is dying');
+  });
+  host.watch.connected([vm('Running')], host.report);
+  host.become([vm('Stopped')]);
+  host.watch.onEvent(stoppedEvent);
+  assert.deepEqual(await host.until(1), [vm('Stopped')]);
+  assert.equal(asked, 1);
+  leave();
+  host.become([vm('Running')]);
+  host.watch.onEvent(stoppedEvent);
+  assert.deepEqual(await host.until(2), [vm('Stopped'), vm('Running')]);
+  assert.equal(asked, 1, 'nobody asks who has left');
 });
 
 test('subscribers get every event of their domain, also several at once, until they leave', () => {

@@ -11,12 +11,16 @@ export interface Watch {
   onEvent(event: DomainEvent): void;
   /** Calls `listener` with each event of one domain until the returned function is called. */
   subscribe(domain: string, listener: (event: DomainEvent) => void): () => void;
-  /** The server took this list as the whole truth (`host.hello`); later changes go to `report`. */
-  connected(list: readonly VmStateReport[], report: (vm: VmStateReport) => Promise<void>): void;
-  disconnected(): void;
+  /**
+   * A server took this list as the whole truth (`host.hello`); later changes go to `report`, or to that of another server:
+   * they share one database, so each change has to reach one of them. @returns what ends it
+   */
+  connected(list: readonly VmStateReport[], report: Report): () => void;
   /** Looks for as long as the signal allows. */
   run(signal: AbortSignal): Promise<void>;
 }
+
+type Report = (vm: VmStateReport) => Promise<void>;
 
 export interface WatchOptions {
   readonly list: (signal: AbortSignal) => Promise<VmStateReport[]>;
@@ -31,7 +35,9 @@ const settleMs = 30;
 export function makeWatch({ list, log, everyMs = 30_000 }: WatchOptions): Watch {
   const acknowledged = new Map<string, VmStateReport>();
   const listeners = new Set<{ domain: string; listener: (event: DomainEvent) => void }>();
-  let report: ((vm: VmStateReport) => Promise<void>) | undefined;
+  const reports = new Set<Report>();
+  /** Counts hellos: after one, its list is the newer truth. */
+  let hellos = 0;
   let wanted: { everything: boolean } | undefined;
   let wake: () => void = () => {};
 
@@ -41,18 +47,14 @@ export function makeWatch({ list, log, everyMs = 30_000 }: WatchOptions): Watch 
   };
 
   const lookOnce = async (everything: boolean, signal: AbortSignal) => {
-    const tell = report;
-    if (!tell) return;
+    if (reports.size === 0) return;
+    const before = hellos;
     let failed: { readonly error: unknown } | undefined;
     for (const vm of decide(acknowledged, await list(signal), everything)) {
       log.info({ vm: vm.uuid, name: vm.instanceName, state: vm.state }, 'virtual machine changed');
-      // one that the server does not take must not keep the others back
-      const problem = await tell(vm).then(
-        () => undefined,
-        (error: unknown) => ({ error }),
-      );
-      // reconnected meanwhile: the new hello's list is the newer truth
-      if (report !== tell) return;
+      // one that no server takes must not keep the others back
+      const problem = await tellOne(reports, vm);
+      if (hellos !== before) return;
       failed ??= problem;
       if (problem) continue;
       if (vm.state === 'Missing') acknowledged.delete(vm.uuid);
@@ -77,12 +79,10 @@ export function makeWatch({ list, log, everyMs = 30_000 }: WatchOptions): Watch 
     connected(vms, reportTo) {
       acknowledged.clear();
       for (const vm of vms) acknowledged.set(vm.uuid, vm);
-      report = reportTo;
+      hellos++;
+      reports.add(reportTo);
       look();
-    },
-
-    disconnected() {
-      report = undefined;
+      return () => reports.delete(reportTo);
     },
 
     async run(signal) {
@@ -115,4 +115,21 @@ export function makeWatch({ list, log, everyMs = 30_000 }: WatchOptions): Watch 
       }
     },
   };
+}
+
+/** Tells the first server that takes it. @returns why none did; undefined also when none is left, for its hello tells all */
+async function tellOne(
+  reports: ReadonlySet<Report>,
+  vm: VmStateReport,
+): Promise<{ readonly error: unknown } | undefined> {
+  let problem: { readonly error: unknown } | undefined;
+  for (const report of [...reports]) {
+    try {
+      await report(vm);
+      return undefined;
+    } catch (error) {
+      problem = { error };
+    }
+  }
+  return problem;
 }

@@ -14,7 +14,7 @@ export interface SessionDeps {
   readonly facts: (signal: AbortSignal) => Promise<HostFacts>;
   readonly load: () => Promise<HostLoad>;
   readonly listVms: (signal: AbortSignal) => Promise<VmStateReport[]>;
-  readonly watch: Pick<Watch, 'connected' | 'disconnected'>;
+  readonly watch: Pick<Watch, 'connected'>;
   /** What the server allows from now on. */
   readonly setLimits: (limits: TransferLimits) => void;
   readonly log: Logger;
@@ -24,54 +24,47 @@ export interface SessionDeps {
 
 /** How long the server may take to answer the agent's own calls. */
 const callTimeoutMs = 15_000;
-/** A connection that lived this long was a good one: the next is tried at once. */
-const goodAfterMs = 5000;
 
 /**
- * Keeps the host connected for as long as the signal allows: connect, say hello, heartbeat; again after every loss, then
- * at the next server of the list, for the one that was lost may be dead. Where hosts begin is left to chance: they spread.
- * Operations go on meanwhile (see `Operations`). A host whose libvirt does not answer stays away: an empty list of VMs
- * would tell the server that all of them are gone.
+ * Keeps the host connected to every server of the list, so that each of them can ask it, for as long as the signal allows.
+ * Operations go on whatever becomes of connections (see `Operations`). A host whose libvirt does not answer stays away: an
+ * empty list of VMs would tell the servers that all of them are gone.
  */
 export async function runSession(deps: SessionDeps, signal: AbortSignal): Promise<void> {
+  await Promise.all(deps.serverUrls.map((serverUrl) => keepConnected(deps, serverUrl, signal)));
+}
+
+/** Connect, say hello, heartbeat; again after every loss. */
+async function keepConnected(deps: SessionDeps, serverUrl: string, signal: AbortSignal): Promise<void> {
   const { log } = deps;
   let failures = 0;
-  const lastReasons = new Map<string, string>();
-  let next = firstServer(deps);
+  let lastReason = '';
+  const onHello = () => {
+    failures = 0;
+  };
   while (!signal.aborted) {
-    const begun = performance.now();
-    const serverUrl = serverAt(deps.serverUrls, next++);
     let reason: string;
     try {
-      reason = await connectOnce(deps, serverUrl, signal);
+      reason = await connectOnce(deps, serverUrl, { onHello, signal });
     } catch (error) {
       reason = describeError(error);
     }
     if (signal.aborted) return;
-    deps.watch.disconnected();
-    if (performance.now() - begun > goodAfterMs) failures = 0;
     const inMs = reconnectDelayMs(failures, deps.random());
     failures++;
     // the same reason every few seconds would fill the log and say nothing new
-    if (reason !== lastReasons.get(serverUrl) || failures % 12 === 0)
+    if (reason !== lastReason || failures % 12 === 0)
       log.warn({ reason, inMs, failures, server: serverUrl }, 'not connected to the server: trying again');
-    lastReasons.set(serverUrl, reason);
+    lastReason = reason;
     await sleep(inMs, signal).catch(() => {});
   }
 }
 
-export function firstServer(deps: Pick<SessionDeps, 'serverUrls' | 'random'>): number {
-  return Math.floor(deps.random() * deps.serverUrls.length);
-}
-
-/** Counts round the list for ever. */
-export function serverAt(serverUrls: readonly string[], index: number): string {
-  const url = serverUrls[index % serverUrls.length];
-  if (url === undefined) throw new Error('a bug: the list of servers is empty');
-  return url;
-}
-
-async function connectOnce(deps: SessionDeps, serverUrl: string, signal: AbortSignal): Promise<string> {
+async function connectOnce(
+  deps: SessionDeps,
+  serverUrl: string,
+  { onHello, signal }: { readonly onHello: () => void; readonly signal: AbortSignal },
+): Promise<string> {
   const facts = await deps.facts(signal);
   const connection = await openConnection({ ...deps, serverUrl, signal });
   const closing = new AbortController();
@@ -79,6 +72,7 @@ async function connectOnce(deps: SessionDeps, serverUrl: string, signal: AbortSi
   const onStop = () => connection.close('the agent is stopping');
   signal.addEventListener('abort', onStop, { once: true });
   if (signal.aborted) onStop();
+  let disconnected = () => {};
   try {
     const vms = await deps.listVms(closing.signal);
     const answer = await connection.peer.call(
@@ -89,13 +83,15 @@ async function connectOnce(deps: SessionDeps, serverUrl: string, signal: AbortSi
     if (answer.hostUuid !== deps.identity.hostUuid)
       throw new MillraceError('SERVER_NOT_TRUSTED', 'the server takes this host for another one');
     deps.log.info({ server: serverUrl, host: answer.hostUuid, vms: vms.length }, 'connected to the server');
-    deps.watch.connected(vms, async (vm) => {
+    onHello();
+    disconnected = deps.watch.connected(vms, async (vm) => {
       const timeout = AbortSignal.timeout(callTimeoutMs);
       await connection.peer.call('vm.changed', vm, { id: freshCallId(), signal: timeout });
     });
     void beat(deps, connection, answer.heartbeatMs, closing.signal);
     return await connection.ended;
   } finally {
+    disconnected();
     signal.removeEventListener('abort', onStop);
     connection.close('starting over');
   }

@@ -20,7 +20,7 @@ export interface HostWatchOptions {
   readonly connections: Connections;
   readonly log: Logger;
   readonly now: () => Date;
-  /** Milliseconds a lost agent may take to come back unnoticed. */
+  /** Milliseconds a lost agent may take to come back unnoticed; longer than a heartbeat, which another server may get. */
   readonly graceMs?: number;
   readonly checkEveryMs?: number;
   /** Another server's host is silent for this long before it counts as gone: three heartbeats. */
@@ -30,7 +30,7 @@ export interface HostWatchOptions {
 /** Watches which hosts are there: Up → Disconnected → (after `agent.reconnect.timeout`) Alert. */
 export function startHostWatch(options: HostWatchOptions): HostWatch {
   const { database, connections, log } = options;
-  const graceMs = options.graceMs ?? 5000;
+  const graceMs = options.graceMs ?? 8000;
   const timers = new Set<NodeJS.Timeout>();
 
   const disconnect = async (hostId: number, silentSince: Date) => {

@@ -1,5 +1,11 @@
 import { addHost } from './add-host.ts';
 import { attachIso } from './attach-iso.ts';
+import {
+  listTemplateDirectDownloadCertificates,
+  provisionTemplateDirectDownloadCertificate,
+  revokeTemplateDirectDownloadCertificate,
+  uploadTemplateDirectDownloadCertificate,
+} from './certificates.ts';
 import type { Command } from './command.ts';
 import { createStoragePool } from './create-storage-pool.ts';
 import { deleteHost } from './delete-host.ts';
@@ -75,6 +81,7 @@ export const commandTable: readonly Command[] = [
   listPods,
   listServiceOfferings,
   listStoragePools,
+  listTemplateDirectDownloadCertificates,
   listTemplates,
   listUsers,
   listVirtualMachines,
@@ -82,6 +89,7 @@ export const commandTable: readonly Command[] = [
   listZones,
   prepareTemplate,
   probeTemplate,
+  provisionTemplateDirectDownloadCertificate,
   queryAsyncJobResult,
   rebootVirtualMachine,
   recoverVirtualMachine,
@@ -89,9 +97,11 @@ export const commandTable: readonly Command[] = [
   registerTemplate,
   registerUserKeys,
   restoreVirtualMachine,
+  revokeTemplateDirectDownloadCertificate,
   startVirtualMachine,
   stopVirtualMachine,
   updateConfiguration,
   updateHost,
   updateStoragePool,
+  uploadTemplateDirectDownloadCertificate,
 ];

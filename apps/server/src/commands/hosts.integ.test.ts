@@ -42,7 +42,7 @@ test('addHost answers with the command that makes the machine this host, once', 
     ['kvm-7.example', 'Connecting', 'Disabled', 'Cluster1'],
   );
   const token = String(host!['jointoken']);
-  assert.equal(host!['joincommand'], `millrace agent join https://127.0.0.1:8250 --token ${token}`);
+  assert.equal(host!['joincommand'], `millrace agent join https://127.0.0.1:0 --token ${token}`);
   assert.doesNotMatch(JSON.stringify(rows(await api.call('listHosts', {}))), /mlr1/, 'told once');
 
   const joined = await joinHost(

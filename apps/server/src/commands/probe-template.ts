@@ -9,6 +9,7 @@ import {
   templateFormat,
   templateUrl,
 } from '../domain/template-registration.ts';
+import { trustedInZones } from '../store/certificates.ts';
 import { workingHosts } from '../store/host-list.ts';
 import { everything } from '../store/paging.ts';
 import { readSettings } from '../store/settings.ts';
@@ -32,11 +33,10 @@ export const probeTemplate = implement(specs.probeTemplate, async (context) => {
   const filter = params.zoneid === undefined ? {} : { uuids: [params.zoneid] };
   const { rows: zones } = await listZoneRows(database, filter, everything);
   if (params.zoneid !== undefined && zones.length === 0) throw entityNotFound('zoneid', params.zoneid);
-  const hosts = await workingHosts(
-    database,
-    zones.map((zone) => zone.id),
-  );
-  const policy = fetchPolicyFrom(await readSettings(database));
+  const zoneIds = zones.map((zone) => zone.id);
+  const hosts = await workingHosts(database, zoneIds);
+  const trusted = await trustedInZones(database, zoneIds);
+  const policy = fetchPolicyFrom(await readSettings(database), trusted);
   const listed =
     listUrl === undefined
       ? undefined

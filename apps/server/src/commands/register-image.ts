@@ -12,6 +12,7 @@ import {
   templateUrl,
   wordSize,
 } from '../domain/template-registration.ts';
+import { trustedInZones } from '../store/certificates.ts';
 import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
 import { defaultOsType, findOsType } from '../store/guest-os.ts';
@@ -71,11 +72,9 @@ export async function registerImage(
   const owner = await ownerOf(database, caller, wanted);
   const osType = await findOsType(database, wanted.ostypeid);
   if (!osType) throw entityNotFound('ostypeid', wanted.ostypeid ?? defaultOsType);
-  const hosts = await workingHosts(
-    database,
-    zones.map((zone) => zone.id),
-  );
-  const policy = fetchPolicyFrom(settings);
+  const zoneIds = zones.map((zone) => zone.id);
+  const hosts = await workingHosts(database, zoneIds);
+  const policy = fetchPolicyFrom(settings, await trustedInZones(database, zoneIds));
   const found =
     image.listUrl &&
     (await findChecksum({
@@ -95,7 +94,7 @@ export async function registerImage(
       ...image.details,
       ...(found ? { [checksumTrustDetail]: found.trust } : {}),
     },
-    zoneIds: zones.map((zone) => zone.id),
+    zoneIds,
     accountId: owner.accountId,
     osTypeId: osType.id,
     sizeBytes: report.virtualSizeBytes,

@@ -2,8 +2,11 @@ import type { FetchPolicy, TransferLimits } from '@millrace/agent-protocol';
 import { cidrsOf, type Settings } from './settings.ts';
 import { signatureKeysOf } from './transfer-settings.ts';
 
-/** The limits and rules that hosts obey when they fetch on behalf of users, from the present settings. */
-export function fetchPolicyFrom(settings: Settings): FetchPolicy {
+/**
+ * The limits and rules that hosts obey when they fetch on behalf of users, from the present settings.
+ * @param extraCa PEM certificates that sources may be signed by, beside the system's
+ */
+export function fetchPolicyFrom(settings: Settings, extraCa: readonly string[] = []): FetchPolicy {
   const signatureKeys = signatureKeysOf(settings['direct.download.signature.keys']);
   return {
     maxSources: settings['direct.download.max.sources'],
@@ -11,6 +14,7 @@ export function fetchPolicyFrom(settings: Settings): FetchPolicy {
     ...unlessZero('minBytesPerSecond', settings['direct.download.min.rate']),
     ...unlessZero('rateLimitBytesPerSecond', settings['direct.download.rate.limit']),
     ...unlessZero('hostRateLimitBytesPerSecond', settings['direct.download.host.rate.limit']),
+    ...(extraCa.length > 0 ? { extraCa: [...extraCa] } : {}),
     ...(signatureKeys.length > 0 ? { signatureKeys } : {}),
     connectTimeoutMs: settings['direct.download.connect.timeout'],
     stallTimeoutMs: settings['direct.download.stall.timeout'],

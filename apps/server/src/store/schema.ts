@@ -289,6 +289,7 @@ export interface Tables {
     started: Defaulted<Date>;
     ended: Time;
   };
+  direct_download_certificate: Identified & { alias: string; certificate: string; zone_id: number };
   certificate_authority: {
     id: Defaulted<number>;
     certificate: string;

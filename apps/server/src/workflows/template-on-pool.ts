@@ -6,6 +6,7 @@ import { fetchPolicyFrom } from '../domain/fetch-policy.ts';
 import { messageForUsers } from '../domain/host-failures.ts';
 import type { JobContext } from '../jobs/job-context.ts';
 import { makeLatestWriter } from '../jobs/latest-writer.ts';
+import { trustedAtPool } from '../store/certificates.ts';
 import { recordEvent } from '../store/events.ts';
 import type { Row } from '../store/schema.ts';
 import { readSettings } from '../store/settings.ts';
@@ -148,6 +149,7 @@ async function isThere(options: TemplateOnPoolOptions, row: SpoolRow): Promise<b
 async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Promise<TemplateOnPool> {
   const { context, agents, place, template } = options;
   const settings = await context.read(readSettings);
+  const trusted = await context.read((database) => trustedAtPool(database, place.poolId));
   const key = { poolId: place.poolId, templateId: template.id };
   const source = await context.read((database) => templateSource(database, template));
   const checksum = source.checksum ?? (await context.read((database) => digestBelowDisks(database, key)));
@@ -172,7 +174,7 @@ async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Prom
         pool: place.pool,
         installPath: templateFileName(template),
         source: { ...source, ...(checksum === undefined ? {} : { checksum }) },
-        policy: fetchPolicyFrom(settings),
+        policy: fetchPolicyFrom(settings, trusted),
         location: [...place.location],
         ...(options.priority ? { priority: options.priority } : {}),
       },

@@ -1,5 +1,6 @@
 import type { CommandSpec } from '../command.ts';
 import * as administration from './administration.ts';
+import * as certificates from './certificates.ts';
 import * as deploy from './deploy-virtual-machine.ts';
 import * as infrastructure from './infrastructure.ts';
 import * as isos from './isos.ts';
@@ -15,6 +16,7 @@ export const specs = {
   ...jobs,
   ...templates,
   ...isos,
+  ...certificates,
   ...deploy,
   ...virtualMachines,
   ...infrastructure,
