@@ -35,6 +35,8 @@ export const testPackages = {
   'nfs-ganesha': 'the NFS server that images are fetched from',
   'nfs-ganesha-vfs': 'lets it export directories',
   'nfs-common': 'mounts NFS shares, where the kernel can',
+  pigz: 'packs the image of the benchmark',
+  'nginx-light': 'serves it',
   gcc: 'compiles what mounts them where it cannot (test/lab/nfs-mount.c)',
   'libc6-dev': 'what it is compiled with',
   'libnfs-dev': 'what it talks to servers with',
