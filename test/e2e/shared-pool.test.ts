@@ -105,6 +105,38 @@ test('an instance is stopped on one host and started on another, with its disk',
   await cloud.untilGuestSays(vm, microGuestLines.up(2, 'lab'));
 });
 
+test('a running instance is moved to another host, and the guest does not notice', async () => {
+  const moved = await api().run('migrateVirtualMachine', {
+    virtualmachineid: vm,
+    hostid: await idOf(first),
+  });
+  assert.equal(moved.jobstatus, 1, JSON.stringify(moved));
+  const [row] = await api().list('listVirtualMachines', { id: vm });
+  assert.deepEqual([row!['state'], row!['hostname']], ['Running', first.name]);
+  const domains = async (host: LabHost) =>
+    (await host.run('virsh', ['-c', 'qemu:///system', 'list', '--all', '--name'])).stdout.trim().split('\n');
+  assert.ok((await domains(first)).includes(String(row!['instancename'])));
+  assert.ok(!(await domains(second)).includes(String(row!['instancename'])), 'one copy of it');
+  // it listens to its power button as before: it is the guest that was moved, not a new one
+  const stopped = await api().run('stopVirtualMachine', { id: vm });
+  assert.equal(stopped.jobstatus, 1, JSON.stringify(stopped));
+  await cloud.untilGuestSays(vm, microGuestLines.powerButton);
+  const started = await api().run('startVirtualMachine', { id: vm, hostid: await idOf(second) });
+  assert.equal(started.jobstatus, 1, JSON.stringify(started));
+});
+
+test('a host in maintenance is empty: its instances run on the other one', async () => {
+  const id = await idOf(second);
+  const emptied = await api().run('prepareHostForMaintenance', { id });
+  assert.equal(emptied.jobstatus, 1, JSON.stringify(emptied));
+  const vms = await api().list('listVirtualMachines', { state: 'Running' });
+  assert.equal(vms.length, 2);
+  for (const { hostname } of vms) assert.equal(hostname, first.name);
+  assert.equal((await cloud.hostNamed(second.name))!['resourcestate'], 'Maintenance');
+  assert.equal((await api().run('cancelHostMaintenance', { id })).jobstatus, 1);
+  assert.equal((await cloud.hostNamed(second.name))!['resourcestate'], 'Enabled');
+});
+
 test('a host whose mount shows something else is passed over, and nothing is written there', async () => {
   const mark = join(shared, '.millrace-pool');
   await rename(mark, `${mark}.away`);

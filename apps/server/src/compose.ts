@@ -4,7 +4,7 @@ import { startAgents } from './agents/start-agents.ts';
 import type { ServerConfig } from './config.ts';
 import { Detached } from './domain/failure-policy.ts';
 import { startApi } from './http/server.ts';
-import { startJobs } from './jobs/start-jobs.ts';
+import { type Jobs, startJobs } from './jobs/start-jobs.ts';
 import { runSteps } from './jobs/steps.ts';
 import { serverId } from './server-identity.ts';
 import { withPatience } from './store/connection-loss.ts';
@@ -60,12 +60,12 @@ export async function startServer(options: {
   });
   started.defer(() => agents.close());
 
-  const jobs = await withPatience(
+  const jobs: Jobs = await withPatience(
     () =>
       startJobs({
         database,
         databaseUrl: config.databaseUrl,
-        definitions: jobDefinitions({ agents: agents.gateway, runSteps }),
+        definitions: jobDefinitions({ agents: agents.gateway, runSteps, queue: () => jobs }),
         server,
         log: log.child({ part: 'jobs' }),
       }),

@@ -197,6 +197,9 @@ export const vmPowerState = z.enum(['Running', 'Stopped', 'Missing']);
 
 const vmReference = z.object({ uuid, instanceName: z.string() });
 
+/** One move of one VM between two hosts. The secret is for these two hosts and this move alone: never logged. */
+const migration = z.object({ session: uuid, secret: z.string().regex(/^[0-9a-f]{64}$/) });
+
 /** Requests the server sends to an agent. Every one is idempotent: the same request may arrive again after a crash. */
 export const agentMethods = {
   /** Finds the checksum of an image in a published list, and says in a sentence how it is trusted. */
@@ -313,6 +316,38 @@ export const agentMethods = {
     }),
     /** Of a VM that does not run nothing is changed: its next start brings what it shall have. */
     result: z.object({ state: vmPowerState }),
+    progress: z.never(),
+  },
+  /** Gets a host ready to take a running VM from another one: its networks, and the end of a tunnel for this one move. */
+  'vm.migrate.expect': {
+    params: z.object({ vm: vmSpec, move: migration }),
+    result: z.object({
+      /** What the host says of the VM now: when it runs here already, the move was made before. */
+      state: vmPowerState,
+      /** Where the tunnel's other end dials. */
+      port: z.number().int().min(0).max(65535),
+      /** Its directory of the pool: the same on both hosts, or the VM finds its disks no more. */
+      poolPath: z.string(),
+    }),
+    progress: z.never(),
+  },
+  /** Moves a running VM through that tunnel. The VM runs on one of the hosts at any time, and on one only at the end. */
+  'vm.migrate.send': {
+    params: z.object({
+      vm: vmReference,
+      pool: poolReference,
+      move: migration,
+      address: z.string(),
+      port: z.number().int().min(1).max(65535),
+      poolPath: z.string(),
+    }),
+    result: z.object({ state: vmPowerState, moveMs: milliseconds }),
+    progress: z.never(),
+  },
+  /** Takes down what `vm.migrate.expect` set up. */
+  'vm.migrate.end': {
+    params: z.object({ move: migration }),
+    result: z.object({}),
     progress: z.never(),
   },
   'vm.console': {

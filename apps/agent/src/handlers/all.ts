@@ -18,6 +18,7 @@ import { makeTemplatePrepare } from './template-prepare.ts';
 import { makeTemplateRemove } from './template-remove.ts';
 import { makeVmCdrom } from './vm-cdrom.ts';
 import { makeVmConsole } from './vm-console.ts';
+import { makeVmMigrate } from './vm-migrate.ts';
 import { makeVmReboot } from './vm-reboot.ts';
 import { makeVmRemove } from './vm-remove.ts';
 import { makeVmStart } from './vm-start.ts';
@@ -71,6 +72,7 @@ export function makeHandlers(given: HandlerDeps): Handlers<AgentMethods> {
     'vm.remove': makeVmRemove(deps),
     'vm.state': makeVmState(deps),
     'vm.cdrom': makeVmCdrom(deps),
+    ...makeVmMigrate(deps),
     'vm.console': makeVmConsole(deps),
     'pool.attach': makePoolAttach(deps),
     'pool.detach': makePoolDetach(deps),

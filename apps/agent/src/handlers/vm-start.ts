@@ -43,12 +43,7 @@ export function makeVmStart(deps: VmStartDeps): Handler<'vm.start'> {
         const consoleLogPath = consoleLogs.pathOf(vm.instanceName);
         await define(virsh, vm, { disk, cdrom, virtType: deps.virtType, consoleLogPath }, signal);
       };
-      const prepareCards = async () => {
-        for (const { mac, ip, network } of vm.nics) {
-          const card = ip === undefined ? undefined : { mac, ip, name: vm.hostName };
-          await networks.prepare(network, card, signal);
-        }
-      };
+      const prepareCards = () => prepareNetworks(networks, vm, signal);
       // both to their end, whatever becomes of the other: nothing of this start may happen after its lane is free again
       const prepared = await Promise.allSettled([prepareDefinition(), prepareCards()]);
       for (const outcome of prepared) if (outcome.status === 'rejected') throw outcome.reason;
@@ -62,6 +57,14 @@ export function makeVmStart(deps: VmStartDeps): Handler<'vm.start'> {
       log.info({ vm: vm.uuid, name: vm.instanceName, startMs }, 'virtual machine started');
       return { state: 'Running', startedNow: started === true, startMs };
     });
+}
+
+/** The networks of a VM's cards, each with the card's address. */
+export async function prepareNetworks(networks: Networks, vm: VmSpec, signal: AbortSignal): Promise<void> {
+  for (const { mac, ip, network } of vm.nics) {
+    const card = ip === undefined ? undefined : { mac, ip, name: vm.hostName };
+    await networks.prepare(network, card, signal);
+  }
 }
 
 /** Lane key: everything that changes one VM happens one at a time. */

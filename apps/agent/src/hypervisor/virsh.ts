@@ -2,7 +2,14 @@ import { describeError, hasErrorCode, MillraceError, runProgram } from '@millrac
 import { type AgentCode, AgentFailure } from '../failure.ts';
 
 /** Runs one virsh command with its arguments and returns what it printed. @throws VirshFailure */
-export type Virsh = (argv: readonly string[], options: { readonly signal: AbortSignal }) => Promise<string>;
+export type Virsh = (
+  argv: readonly string[],
+  options: {
+    readonly signal: AbortSignal;
+    /** Instead of the usual bound, for what takes as long as a guest is large. */
+    readonly withinMs?: number;
+  },
+) => Promise<string>;
 
 /** What libvirt said, as far as the agent acts on it. */
 export type VirshProblem =
@@ -62,8 +69,8 @@ export function problemOf(stderr: string): VirshProblem {
 const timeoutMs = 60_000;
 
 export function makeVirsh(options: { readonly uri: string }): Virsh {
-  return async (argv, { signal }) => {
-    const timeout = AbortSignal.timeout(timeoutMs);
+  return async (argv, { signal, withinMs = timeoutMs }) => {
+    const timeout = AbortSignal.timeout(withinMs);
     try {
       const result = await runProgram('virsh', ['--quiet', '-c', options.uri, ...argv], {
         signal: AbortSignal.any([signal, timeout]),
@@ -74,7 +81,7 @@ export function makeVirsh(options: { readonly uri: string }): Virsh {
       if (timeout.aborted)
         throw new VirshFailure(
           'unavailable',
-          `libvirt did not answer 'virsh ${argv[0]}' within ${timeoutMs / 1000} s`,
+          `libvirt did not answer 'virsh ${argv[0]}' within ${withinMs / 1000} s`,
           error,
         );
       if (hasErrorCode(error, 'PROGRAM_MISSING'))

@@ -100,7 +100,7 @@ async function markUnknown(executor: Executor, hostId: number): Promise<void> {
     .selectFrom('vm_instance')
     .select('id')
     .where('host_id', '=', hostId)
-    .where('state', 'in', ['Running', 'Stopping'])
+    .where('state', 'in', ['Running', 'Stopping', 'Migrating'])
     .where('removed', 'is', null)
     .execute();
   for (const vm of vms) await transitionVm(executor, vm.id, 'host-lost');

@@ -39,6 +39,7 @@ export function judgePowerReport(
       case 'Unknown':
       case 'Starting':
       case 'Stopping':
+      case 'Migrating':
         return here ? { kind: 'transition', event: 'started' } : { kind: 'stray' };
       case 'Stopped':
         // only the host that has its disk can run it
@@ -54,6 +55,7 @@ export function judgePowerReport(
     case 'Running':
     case 'Starting':
     case 'Stopping':
+    case 'Migrating':
     case 'Unknown':
       return { kind: 'transition', event: 'stopped' };
     default:

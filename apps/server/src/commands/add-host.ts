@@ -9,7 +9,7 @@ import { listHostRows } from '../store/host-list.ts';
 import { everything } from '../store/paging.ts';
 import { listClusterRows } from '../store/zone-list.ts';
 import { implement } from './command.ts';
-import { describeHosts } from './describe-hosts.ts';
+import { describeHosts } from './responses/describe-hosts.ts';
 
 type Params = ParamsOf<(typeof specs.addHost)['params']>;
 

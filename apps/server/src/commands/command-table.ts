@@ -19,6 +19,7 @@ import { expungeVirtualMachine } from './expunge-virtual-machine.ts';
 import { getUser } from './get-user.ts';
 import { getUserKeys } from './get-user-keys.ts';
 import { getVirtualMachineConsoleOutput } from './get-virtual-machine-console-output.ts';
+import { cancelHostMaintenance, prepareHostForMaintenance } from './host-maintenance.ts';
 import { listApis } from './list-apis.ts';
 import { listAsyncJobs } from './list-async-jobs.ts';
 import { listCapabilities } from './list-capabilities.ts';
@@ -37,6 +38,7 @@ import { listUsers } from './list-users.ts';
 import { listVirtualMachines } from './list-virtual-machines.ts';
 import { listVolumes } from './list-volumes.ts';
 import { listZones } from './list-zones.ts';
+import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
 import { prepareTemplate } from './prepare-template.ts';
 import { probeTemplate } from './probe-template.ts';
 import { queryAsyncJobResult } from './query-async-job-result.ts';
@@ -56,6 +58,7 @@ import { updateStoragePool } from './update-storage-pool.ts';
 export const commandTable: readonly Command[] = [
   addHost,
   attachIso,
+  cancelHostMaintenance,
   createStoragePool,
   deleteHost,
   deleteIso,
@@ -87,6 +90,8 @@ export const commandTable: readonly Command[] = [
   listVirtualMachines,
   listVolumes,
   listZones,
+  migrateVirtualMachine,
+  prepareHostForMaintenance,
   prepareTemplate,
   probeTemplate,
   provisionTemplateDirectDownloadCertificate,

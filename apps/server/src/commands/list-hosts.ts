@@ -1,8 +1,8 @@
 import { specs } from '@millrace/api';
 import { listHostRows } from '../store/host-list.ts';
 import { implement } from './command.ts';
-import { describeHosts } from './describe-hosts.ts';
 import { pageFrom } from './page.ts';
+import { describeHosts } from './responses/describe-hosts.ts';
 
 export const listHosts = implement(specs.listHosts, async ({ params, database }) => {
   const filter = {

@@ -3,7 +3,7 @@ import { afterAllocationEvent, allocationEventOf, allocationEvents } from '../do
 import { recordEvent } from '../store/events.ts';
 import { listHostRows } from '../store/host-list.ts';
 import { implement } from './command.ts';
-import { describeHosts } from './describe-hosts.ts';
+import { describeHosts } from './responses/describe-hosts.ts';
 
 export const updateHost = implement(specs.updateHost, async ({ params, database, caller }) => {
   const { id, allocationstate } = params;

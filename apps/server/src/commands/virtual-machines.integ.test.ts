@@ -165,6 +165,7 @@ const jobCommands: Readonly<Record<Exclude<VmCommand, 'recoverVirtualMachine' | 
   expungeVirtualMachine: {},
   restoreVirtualMachine: { rootdisksize: '9' },
   detachIso: { forced: 'true' },
+  migrateVirtualMachine: {},
 };
 
 const expectedParameters: Readonly<Record<keyof typeof jobCommands, object>> = {
@@ -175,13 +176,16 @@ const expectedParameters: Readonly<Record<keyof typeof jobCommands, object>> = {
   expungeVirtualMachine: { vmId: 1 },
   restoreVirtualMachine: { vmId: 1, rootDiskSizeBytes: 9 * 1024 ** 3 },
   detachIso: { vmId: 1, forced: true },
+  migrateVirtualMachine: { vmId: 1 },
 };
 
 for (const [command, params] of Object.entries(jobCommands)) {
   test(`${command} starts a job in the states that allow it and names the state in all others`, async (t) => {
     const cloud = await withCloud(t);
     const { id } = (await cloud.deploy()).content;
-    const idParam = ['restoreVirtualMachine', 'detachIso'].includes(command) ? 'virtualmachineid' : 'id';
+    const idParam = ['restoreVirtualMachine', 'detachIso', 'migrateVirtualMachine'].includes(command)
+      ? 'virtualmachineid'
+      : 'id';
     await cloud.database.updateTable('vm_instance').set({ iso_id: 1 }).execute();
     const call = () => cloud.call(command, { [idParam]: String(id), ...params });
     const allowed: readonly string[] = requestableStates[command as VmCommand];

@@ -47,6 +47,7 @@ const beginnings: Readonly<
   expungeVirtualMachine: 'expunge',
   recoverVirtualMachine: 'recover',
   restoreVirtualMachine: 'destroy',
+  migrateVirtualMachine: 'migrate',
 };
 
 for (const [command, event] of Object.entries(beginnings)) {

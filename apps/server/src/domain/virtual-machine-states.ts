@@ -3,6 +3,7 @@ export const vmStates = [
   'Starting',
   'Running',
   'Stopping',
+  'Migrating',
   'Stopped',
   'Destroyed',
   'Expunging',
@@ -23,6 +24,9 @@ export type VmEvent =
   | 'stop' // a job begins to stop it
   | 'stopped' // its domain is gone: after a stop, or the guest powered itself off
   | 'stop-failed' // it runs still
+  | 'migrate' // a job begins to move it to another host
+  | 'migrated' // it runs there
+  | 'migrate-failed' // it runs where it ran
   | 'destroy'
   | 'recover'
   | 'expunge' // a job begins to remove its disk, network card and domain
@@ -48,6 +52,17 @@ export const vmTransitions = {
   Running: {
     started: 'Running',
     stop: 'Stopping',
+    stopped: 'Stopped',
+    migrate: 'Migrating',
+    destroy: 'Destroyed',
+    expunge: 'Expunging',
+    'host-lost': 'Unknown',
+  },
+  Migrating: {
+    migrate: 'Migrating',
+    migrated: 'Running',
+    'migrate-failed': 'Running',
+    started: 'Running',
     stopped: 'Stopped',
     destroy: 'Destroyed',
     expunge: 'Expunging',
@@ -99,10 +114,20 @@ export const requestableStates = {
   stopVirtualMachine: ['Running', 'Stopping', 'Unknown'],
   rebootVirtualMachine: ['Running'],
   // Starting and Stopping without a pending job is what a lost job leaves: destroying must get an operator out of it
-  destroyVirtualMachine: ['Running', 'Stopped', 'Error', 'Unknown', 'Starting', 'Stopping', 'Destroyed'],
+  destroyVirtualMachine: [
+    'Running',
+    'Stopped',
+    'Error',
+    'Unknown',
+    'Starting',
+    'Stopping',
+    'Migrating',
+    'Destroyed',
+  ],
   expungeVirtualMachine: ['Destroyed', 'Error', 'Expunging'],
   recoverVirtualMachine: ['Destroyed'],
   restoreVirtualMachine: ['Running', 'Stopped'],
+  migrateVirtualMachine: ['Running'],
   attachIso: ['Running', 'Stopped'],
   detachIso: ['Running', 'Stopped'],
 } as const satisfies Record<string, readonly VmState[]>;

@@ -1,6 +1,7 @@
 import type { Logger } from '@millrace/core';
 import { type Job, PgBoss } from 'pg-boss';
 import { isPassing } from '../store/connection-loss.ts';
+import type { JobCommand } from './queue.ts';
 
 /** What pg-boss does for Millrace: it hands each job to one worker, and to another one when that worker is dead. */
 export interface Carrier {
@@ -36,9 +37,17 @@ const queues = {
   quick: { name: 'quick-jobs', share: 0.4 },
 } as const;
 
+/** They wait for transfers, or for other jobs. */
+const mayTakeLong: ReadonlySet<string> = new Set([
+  'deployVirtualMachine',
+  'restoreVirtualMachine',
+  'attachIso',
+  'prepareTemplate',
+  'prepareHostForMaintenance',
+] satisfies JobCommand[]);
+
 export function queueOf(command: string): string {
-  const mayTransfer = command === 'deployVirtualMachine' || command === 'restoreVirtualMachine';
-  return (mayTransfer ? queues.transfers : queues.quick).name;
+  return (mayTakeLong.has(command) ? queues.transfers : queues.quick).name;
 }
 
 /**

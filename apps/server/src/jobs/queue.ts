@@ -10,6 +10,9 @@ export interface JobParameters {
   expungeVirtualMachine: { vmId: number };
   restoreVirtualMachine: { vmId: number; templateId?: number; rootDiskSizeBytes?: number };
   deleteTemplate: { templateId: number; forced: boolean };
+  migrateVirtualMachine: { vmId: number; hostId?: number };
+  prepareHostForMaintenance: { hostId: number };
+  cancelHostMaintenance: { hostId: number };
   deleteIso: { templateId: number; forced: boolean };
   attachIso: { vmId: number; isoId: number; forced: boolean };
   detachIso: { vmId: number; forced: boolean };

@@ -72,7 +72,7 @@ export async function allocationsOf(executor: Executor, hostIds: readonly number
     .innerJoin('service_offering', 'service_offering.id', 'vm_instance.service_offering_id')
     .where('vm_instance.host_id', '=', sql<number>`any(${hostIds})`)
     .where('vm_instance.removed', 'is', null)
-    .where('vm_instance.state', 'in', ['Running', 'Starting', 'Stopping', 'Unknown'])
+    .where('vm_instance.state', 'in', ['Running', 'Starting', 'Stopping', 'Migrating', 'Unknown'])
     .groupBy('vm_instance.host_id')
     .select([
       'vm_instance.host_id',

@@ -7,7 +7,7 @@ import type { Attempt } from './host-steps.ts';
 import { refreshPoolSpace } from './pool-space.ts';
 
 /** Two placements at once would both see the room that there is once. Any constant, the same in every server. */
-const placementLock = 7_210_419;
+export const placementLock = 7_210_419;
 /** A host that is only reconnecting (a server has just started) is waited for, not passed over. */
 const waitPollMs = 500;
 

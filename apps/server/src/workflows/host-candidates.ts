@@ -5,7 +5,7 @@ import { readSettings } from '../store/settings.ts';
 import type { VmRecord } from './records.ts';
 
 /** States in which an instance uses, or may use, its host. */
-const usingStates = ['Starting', 'Running', 'Stopping', 'Unknown'];
+const usingStates = ['Starting', 'Running', 'Stopping', 'Migrating', 'Unknown'];
 
 /** The hosts of a zone with what they have, what they use, and the pools they reach. */
 export async function loadCandidates(

@@ -1,15 +1,18 @@
 import type { JobDefinitions } from '../jobs/job-runner.ts';
+import type { JobQueue } from '../jobs/queue.ts';
 import { attachIso, detachIso } from './cdrom.ts';
 import { deleteIso, deleteTemplate } from './delete-template.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine, expungeVirtualMachine } from './destroy-virtual-machine.ts';
+import { cancelHostMaintenance, prepareHostForMaintenance } from './host-maintenance.ts';
 import type { WorkflowDeps } from './host-steps.ts';
+import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
 import { rebootVirtualMachine, startVirtualMachine, stopVirtualMachine } from './power-virtual-machine.ts';
 import { prepareTemplate } from './prepare-template.ts';
 import { restoreVirtualMachine } from './restore-virtual-machine.ts';
 
 /** What each command's job does. */
-export function jobDefinitions(deps: WorkflowDeps): JobDefinitions {
+export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQueue }): JobDefinitions {
   return {
     deployVirtualMachine: deployVirtualMachine(deps),
     startVirtualMachine: startVirtualMachine(deps),
@@ -19,6 +22,9 @@ export function jobDefinitions(deps: WorkflowDeps): JobDefinitions {
     expungeVirtualMachine: expungeVirtualMachine(deps),
     restoreVirtualMachine: restoreVirtualMachine(deps),
     deleteTemplate: deleteTemplate(deps),
+    migrateVirtualMachine: migrateVirtualMachine(deps),
+    prepareHostForMaintenance: prepareHostForMaintenance(deps),
+    cancelHostMaintenance: cancelHostMaintenance(),
     deleteIso: deleteIso(deps),
     attachIso: attachIso(deps),
     detachIso: detachIso(deps),

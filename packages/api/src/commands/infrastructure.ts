@@ -249,3 +249,24 @@ export const deleteStoragePool = defineCommand({
   result: { kind: 'success' },
   roles: adminOnly,
 });
+
+export const prepareHostForMaintenance = defineCommand({
+  name: 'prepareHostForMaintenance',
+  description:
+    'Empties a host: instances are moved to others where these reach their disks, and stopped where not',
+  isAsync: true,
+  params: { id: param.uuid('the host', { required: true }) },
+  response: hostFields,
+  result: { kind: 'object', key: 'host' },
+  roles: adminOnly,
+});
+
+export const cancelHostMaintenance = defineCommand({
+  name: 'cancelHostMaintenance',
+  description: 'Lets a host take instances again',
+  isAsync: true,
+  params: { id: param.uuid('the host', { required: true }) },
+  response: hostFields,
+  result: { kind: 'object', key: 'host' },
+  roles: adminOnly,
+});

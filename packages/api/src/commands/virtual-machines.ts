@@ -1,4 +1,4 @@
-import { defineCommand, everyone } from '../command.ts';
+import { adminOnly, defineCommand, everyone } from '../command.ts';
 import { virtualMachineFields } from '../entities/virtual-machine.ts';
 import { field, jobFields, successFields } from '../fields.ts';
 import {
@@ -177,4 +177,19 @@ export const getVirtualMachineConsoleOutput = defineCommand({
   },
   result: { kind: 'object', key: 'consoleoutput' },
   roles: everyone,
+});
+
+export const migrateVirtualMachine = defineCommand({
+  name: 'migrateVirtualMachine',
+  description: 'Moves a running instance to another host that reaches its disks',
+  isAsync: true,
+  params: {
+    virtualmachineid: param.uuid('the ID of the instance', { required: true }),
+    hostid: param.uuid('the host to move it to; the best one when absent'),
+    autoselect: param.boolean('choose the host', ignored('that happens when none is named')),
+    storageid: param.uuid('the pool to move its disks to', refused('disks stay on their pool')),
+  },
+  response: virtualMachineFields,
+  result: machineResult,
+  roles: adminOnly,
 });

@@ -76,7 +76,9 @@ export function makeFakeAgents(): FakeAgents {
     // as on a real connection, nothing comes back before the caller listens
     await Promise.resolve();
     const host = hostOf(call.hostId);
-    const ordinary = () => ordinaryAnswer(host, call.method, call.params, signal, progress);
+    const expecting = [...calls].findLast(({ method }) => method === 'vm.migrate.expect')?.hostId;
+    const moveTo = (uuid: string) => hostOf(expecting ?? call.hostId).domains.add(uuid);
+    const ordinary = () => ordinaryAnswer(host, call, { signal, progress, moveTo });
     const script = scripts.get(`${call.hostId} ${call.method}`) ?? scripts.get(`every ${call.method}`);
     if (!script) return ordinary();
     return script(call.params as never, {
@@ -134,10 +136,17 @@ export function makeFakeAgents(): FakeAgents {
 
 async function ordinaryAnswer(
   host: Host,
-  method: Method,
-  params: unknown,
-  signal: AbortSignal,
-  progress: (value: ImageProgressMessage) => void,
+  { method, params }: Pick<RecordedCall, 'method' | 'params'>,
+  {
+    signal,
+    progress,
+    moveTo,
+  }: {
+    readonly signal: AbortSignal;
+    readonly progress: (value: ImageProgressMessage) => void;
+    /** A domain arrives at the host that was told to expect one last. */
+    readonly moveTo: (uuid: string) => void;
+  },
 ): Promise<unknown> {
   switch (method) {
     case 'template.prepare': {
@@ -195,6 +204,26 @@ async function ordinaryAnswer(
         throw new AgentCallError('TEMPLATE_MISSING', 'the ISO is not there', { failureClass: 'next-host' });
       return { state: host.domains.has(vm.uuid) ? 'Running' : 'Stopped' };
     }
+    case 'vm.state': {
+      const { vm } = params as ParamsOf<AgentMethods, 'vm.state'>;
+      return { state: host.domains.has(vm.uuid) ? 'Running' : 'Missing' };
+    }
+    case 'vm.migrate.expect': {
+      const { vm } = params as ParamsOf<AgentMethods, 'vm.migrate.expect'>;
+      return {
+        state: host.domains.has(vm.uuid) ? 'Running' : 'Missing',
+        port: 4711,
+        poolPath: vm.pool.path,
+      };
+    }
+    case 'vm.migrate.send': {
+      const { vm } = params as ParamsOf<AgentMethods, 'vm.migrate.send'>;
+      if (!host.domains.delete(vm.uuid)) return { state: 'Missing', moveMs: 0 };
+      moveTo(vm.uuid);
+      return { state: 'Missing', moveMs: 7 };
+    }
+    case 'vm.migrate.end':
+      return {};
     case 'vm.reboot':
       return { state: 'Running' };
     default:

@@ -56,7 +56,11 @@ export async function startWorkflows(
       url,
       server,
       concurrency: options.concurrency ?? 12,
-      definitions: jobDefinitions({ agents, runSteps: options.runSteps ?? runSteps }),
+      definitions: jobDefinitions({
+        agents,
+        runSteps: options.runSteps ?? runSteps,
+        queue: () => fixture.jobs,
+      }),
     });
   const enqueue = async <C extends JobCommand>(command: C, parameters: JobParameters[C]) => {
     const { vmId, templateId: id } = parameters as { vmId?: number; templateId?: number };

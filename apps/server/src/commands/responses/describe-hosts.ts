@@ -1,7 +1,7 @@
-import type { Executor } from '../store/database.ts';
-import { allocationsOf, type HostRow, hostsWithLocalPool } from '../store/host-list.ts';
-import { readSettings } from '../store/settings.ts';
-import { type HostEntity, hostEntity } from './responses/host.ts';
+import type { Executor } from '../../store/database.ts';
+import { allocationsOf, type HostRow, hostsWithLocalPool } from '../../store/host-list.ts';
+import { readSettings } from '../../store/settings.ts';
+import { type HostEntity, hostEntity } from './host.ts';
 
 /** Hosts as the API tells them, with what is in use on each. */
 export async function describeHosts(executor: Executor, rows: readonly HostRow[]): Promise<HostEntity[]> {
