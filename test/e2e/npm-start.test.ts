@@ -183,6 +183,49 @@ test('an ISO is seen by a running guest as soon as it is attached, and no more o
   assert.equal((await vm(virtualmachineid))['isoid'], undefined);
 });
 
+test('a data disk is plugged into a running guest, grown under it, unplugged, and removed', async () => {
+  const { api } = instance;
+  const [demo] = await api.list('listVirtualMachines', { state: 'Running' });
+  const virtualmachineid = String(demo!['id']);
+  const says = (line: string) =>
+    until(`'${line}' on the console`, 60_000, async () =>
+      (await consoleOf(virtualmachineid)).includes(`MILLRACE-GUEST: disks ${line}`) ? true : undefined,
+    );
+  const done = async (command: string, params: Record<string, string>) => {
+    const job = await api.run(command, params);
+    assert.equal(job.jobstatus, 1, JSON.stringify(job));
+    return job.jobresult!['volume'] as Record<string, unknown>;
+  };
+  const [custom] = await api.list('listDiskOfferings', { name: 'Custom' });
+  const created = await done('createVolume', {
+    diskofferingid: String(custom!['id']),
+    size: '1',
+    name: 'data',
+    zoneid: zoneId,
+  });
+  const id = String(created['id']);
+  assert.deepEqual(
+    [created['state'], created['type'], created['size']],
+    ['Allocated', 'DATADISK', 1024 ** 3],
+  );
+  const attached = await done('attachVolume', { id, virtualmachineid });
+  assert.deepEqual(
+    [attached['state'], attached['deviceid'], attached['virtualmachineid']],
+    ['Ready', 1, virtualmachineid],
+  );
+  await says(`vdb=${1024 ** 3}`);
+  await done('resizeVolume', { id, size: '2' });
+  await says(`vdb=${2 * 1024 ** 3}`);
+  const detached = await done('detachVolume', { id });
+  assert.equal(detached['virtualmachineid'], undefined);
+  await says('none');
+  await api.call('deleteVolume', { id });
+  assert.deepEqual(await api.list('listVolumes', { id }), []);
+  await until('its file is removed', 60_000, async () =>
+    (await readdir(instance.pool)).includes(`${id}.qcow2`) ? undefined : true,
+  );
+});
+
 test('an instance is deployed from an ISO with an empty disk, and boots from its drive', async () => {
   const job = await instance.api.run('deployVirtualMachine', {
     zoneid: zoneId,

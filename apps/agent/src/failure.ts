@@ -10,6 +10,7 @@ export const agentErrors = {
   VOLUME_UNREADABLE: 'a volume is not the qcow2 overlay it should be',
   VOLUME_MISSING: 'a volume is not on the pool',
   VOLUME_SIZE_MISSING: 'an empty volume was asked for without its size',
+  DISK_BUSY: 'the guest does not let go of a disk',
   CDROM_LOCKED: 'the guest has locked its CD-ROM drive',
   QEMU_IMG_FAILED: 'qemu-img ended with an error or was stopped by its limits',
   LIBVIRT_UNAVAILABLE: 'libvirt does not answer on this host',

@@ -172,6 +172,9 @@ export const networkDefinition = z.object({
   rangeEnd: z.ipv4(),
 });
 
+/** A disk beside the root disk. Its position gives its name in the guest: 1 is the second virtio disk. */
+const dataDisk = z.object({ path: fileName, serial: z.string(), position: z.number().int().min(1).max(25) });
+
 export const vmSpec = z.object({
   uuid,
   /** libvirt domain name, CloudStack's `instancename`: i-<account>-<vm>-<suffix>. */
@@ -182,6 +185,8 @@ export const vmSpec = z.object({
   memoryMiB: z.number().int().min(16),
   pool: poolReference,
   rootDisk: z.object({ path: fileName, format: z.literal('qcow2'), serial: z.string() }),
+  /** Further disks: files of the same pool. */
+  dataDisks: z.array(dataDisk).optional(),
   /** The ISO in the CD-ROM drive, which every VM has: a file of the pool. */
   cdrom: z.object({ path: fileName, bootFirst: z.boolean() }).optional(),
   nics: z.array(
@@ -272,6 +277,24 @@ export const agentMethods = {
       replace: z.boolean(),
     }),
     result: z.object({ path: fileName, virtualSizeBytes: bytes, physicalSizeBytes: bytes }),
+    progress: z.never(),
+  },
+  /** Plugs a disk into a running VM. Of one that does not run nothing is changed: its next start brings what it shall have. */
+  'volume.attach': {
+    params: z.object({ vm: vmReference, pool: poolReference, disk: dataDisk }),
+    result: z.object({ state: vmPowerState }),
+    progress: z.never(),
+  },
+  /** Unplugs it: the guest has to let go. */
+  'volume.detach': {
+    params: z.object({ vm: vmReference, pool: poolReference, disk: dataDisk }),
+    result: z.object({ state: vmPowerState }),
+    progress: z.never(),
+  },
+  /** Makes a disk larger; a running VM sees it at once. */
+  'volume.resize': {
+    params: z.object({ vm: vmReference.optional(), pool: poolReference, path: fileName, sizeBytes: bytes }),
+    result: z.object({ virtualSizeBytes: bytes }),
     progress: z.never(),
   },
   'volume.remove': {

@@ -24,8 +24,10 @@ import { makeVmRemove } from './vm-remove.ts';
 import { makeVmStart } from './vm-start.ts';
 import { makeVmState } from './vm-state.ts';
 import { makeVmStop } from './vm-stop.ts';
+import { makeVolumeAttach, makeVolumeDetach } from './volume-attach.ts';
 import { makeVolumeCreate } from './volume-create.ts';
 import { makeVolumeRemove } from './volume-remove.ts';
+import { makeVolumeResize } from './volume-resize.ts';
 
 export interface HandlerDeps {
   readonly virsh: Virsh;
@@ -65,6 +67,9 @@ export function makeHandlers(given: HandlerDeps): Handlers<AgentMethods> {
     'template.check': makeTemplateCheck(),
     'template.remove': makeTemplateRemove(deps),
     'volume.create': makeVolumeCreate(deps),
+    'volume.attach': makeVolumeAttach(deps),
+    'volume.detach': makeVolumeDetach(deps),
+    'volume.resize': makeVolumeResize(deps),
     'volume.remove': makeVolumeRemove(deps),
     'vm.start': makeVmStart(deps),
     'vm.stop': makeVmStop(deps),

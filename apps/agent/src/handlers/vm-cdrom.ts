@@ -6,7 +6,7 @@ import { unless, type Virsh, VirshFailure } from '../hypervisor/virsh.ts';
 import type { Lanes } from '../lanes.ts';
 import { imagePathIn } from '../storage/pool.ts';
 import type { Handler } from './handler.ts';
-import { vmLane } from './vm-start.ts';
+import { vmLane } from './vm-lane.ts';
 
 /** Puts an ISO into the drive of a running VM, or takes it out. Asked again it does the same again, which is nothing. */
 export function makeVmCdrom(deps: { readonly virsh: Virsh; readonly lanes: Lanes }): Handler<'vm.cdrom'> {

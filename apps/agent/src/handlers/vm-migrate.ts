@@ -7,7 +7,8 @@ import type { Networks } from '../hypervisor/networks.ts';
 import { unless, type Virsh } from '../hypervisor/virsh.ts';
 import type { Lanes } from '../lanes.ts';
 import { migrationPaths, openSource, openTarget, type Tunnel } from '../migration/tunnel.ts';
-import { prepareNetworks, vmLane } from './vm-start.ts';
+import { vmLane } from './vm-lane.ts';
+import { prepareNetworks } from './vm-start.ts';
 
 export interface VmMigrateDeps {
   readonly virsh: Virsh;

@@ -4,7 +4,7 @@ import { type PowerDeps, rebootByGuest } from '../hypervisor/power.ts';
 import { unless } from '../hypervisor/virsh.ts';
 import type { Lanes } from '../lanes.ts';
 import type { Handler } from './handler.ts';
-import { vmLane } from './vm-start.ts';
+import { vmLane } from './vm-lane.ts';
 
 /** Reboots a VM: by the guest itself, and by a hardware reset when it does not react in time or when `forced`. */
 export function makeVmReboot(deps: PowerDeps & { readonly lanes: Lanes }): Handler<'vm.reboot'> {

@@ -4,7 +4,7 @@ import { destroy } from '../hypervisor/power.ts';
 import { unless, type Virsh } from '../hypervisor/virsh.ts';
 import type { Lanes } from '../lanes.ts';
 import type { Handler } from './handler.ts';
-import { vmLane } from './vm-start.ts';
+import { vmLane } from './vm-lane.ts';
 
 /** Forgets a VM: pulls its plug, frees its addresses, removes its console log and its definition; its disks stay. */
 export function makeVmRemove(deps: {

@@ -12,6 +12,8 @@ import type { Lanes } from '../lanes.ts';
 import { diskInfo } from '../qemu-img/qemu-img.ts';
 import { imagePathIn, pathInPool, requirePool, statOrUndefined } from '../storage/pool.ts';
 import type { Handler } from './handler.ts';
+import { vmLane } from './vm-lane.ts';
+import { dataDiskOf } from './volume-attach.ts';
 
 export interface VmStartDeps {
   readonly virsh: Virsh;
@@ -39,9 +41,12 @@ export function makeVmStart(deps: VmStartDeps): Handler<'vm.start'> {
           ...vm.cdrom,
           path: await imagePathIn(vm.pool, vm.cdrom.path),
         };
+        const dataDisks = await Promise.all(
+          (vm.dataDisks ?? []).map((data) => dataDiskOf(vm.pool, data, signal)),
+        );
         await consoleLogs.ensureDirectory();
         const consoleLogPath = consoleLogs.pathOf(vm.instanceName);
-        await define(virsh, vm, { disk, cdrom, virtType: deps.virtType, consoleLogPath }, signal);
+        await define(virsh, vm, { disk, dataDisks, cdrom, virtType: deps.virtType, consoleLogPath }, signal);
       };
       const prepareCards = () => prepareNetworks(networks, vm, signal);
       // both to their end, whatever becomes of the other: nothing of this start may happen after its lane is free again
@@ -65,11 +70,6 @@ export async function prepareNetworks(networks: Networks, vm: VmSpec, signal: Ab
     const card = ip === undefined ? undefined : { mac, ip, name: vm.hostName };
     await networks.prepare(network, card, signal);
   }
-}
-
-/** Lane key: everything that changes one VM happens one at a time. */
-export function vmLane(uuid: string): string {
-  return `vm ${uuid}`;
 }
 
 /**

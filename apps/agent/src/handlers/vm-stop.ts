@@ -2,7 +2,7 @@ import { domainState } from '../hypervisor/domains.ts';
 import { destroy, type PowerDeps, shutDown } from '../hypervisor/power.ts';
 import type { Lanes } from '../lanes.ts';
 import type { Handler } from './handler.ts';
-import { vmLane } from './vm-start.ts';
+import { vmLane } from './vm-lane.ts';
 
 /** Stops a VM: by its power button, and by pulling the plug when it does not react in time or when `forced`. */
 export function makeVmStop(deps: PowerDeps & { readonly lanes: Lanes }): Handler<'vm.stop'> {

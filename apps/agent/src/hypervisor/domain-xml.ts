@@ -9,9 +9,19 @@ export interface DomainDisk {
   readonly backing: { readonly path: string; readonly format: 'qcow2' | 'raw' } | undefined;
 }
 
+/** A disk beside the root disk: a qcow2 file that stands on nothing. */
+export interface DataDisk {
+  /** Absolute. */
+  readonly path: string;
+  readonly serial: string;
+  /** From 1. */
+  readonly position: number;
+}
+
 export interface DomainOptions {
   readonly virtType: 'kvm' | 'qemu';
   readonly disk: DomainDisk;
+  readonly dataDisks?: readonly DataDisk[];
   /** The ISO in the drive. */
   readonly cdrom?: { readonly path: string; readonly bootFirst: boolean } | undefined;
   /** Absolute path of the file the serial console is logged to. */
@@ -53,6 +63,7 @@ export function domainXml(vm: VmSpec, options: DomainOptions): string {
   <on_crash>destroy</on_crash>
   <devices>
     ${diskXml(disk)}
+    ${joinXml((options.dataDisks ?? []).map(dataDiskXml))}
     ${cdromXml(cdrom?.path)}
     ${joinXml(vm.nics.map(nicXml))}
     <serial type='pty'><log file='${consoleLogPath}' append='on'/><target port='0'/></serial>
@@ -78,6 +89,22 @@ function diskXml(disk: DomainDisk): RawXml {
       <target dev='vda' bus='virtio'/>
       <serial>${disk.serial}</serial>
     </disk>`;
+}
+
+/** The disk as it is in a definition, and as `virsh attach-device` takes it. */
+export function dataDiskXml(disk: DataDisk): RawXml {
+  return xml`<disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2' cache='none' discard='unmap'/>
+      <source file='${disk.path}'/>
+      <backingStore/>
+      <target dev='${diskTarget(disk.position)}' bus='virtio'/>
+      <serial>${disk.serial}</serial>
+    </disk>`;
+}
+
+/** `vda` is the root disk's. */
+export function diskTarget(position: number): string {
+  return `vd${String.fromCharCode('a'.charCodeAt(0) + position)}`;
 }
 
 /** The drive as it is in a definition, and as `virsh update-device` takes it. Like a template, an ISO stays its owner's. */

@@ -60,6 +60,11 @@ export async function createDisk(
   await qemuImg(['create', '-q', '-f', 'qcow2', ...backing, path, String(sizeBytes)], signal);
 }
 
+/** Makes a disk that no VM uses larger. @throws AgentFailure `QEMU_IMG_FAILED` */
+export async function growDisk(path: string, sizeBytes: number, signal: AbortSignal): Promise<void> {
+  await qemuImg(['resize', '-q', '-f', 'qcow2', path, String(sizeBytes)], signal);
+}
+
 async function qemuImg(argv: readonly string[], signal: AbortSignal) {
   const timeout = AbortSignal.timeout(timeoutMs);
   try {

@@ -8,6 +8,7 @@ import {
 } from './certificates.ts';
 import type { Command } from './command.ts';
 import { createStoragePool } from './create-storage-pool.ts';
+import { attachVolume, createVolume, deleteVolume, detachVolume, resizeVolume } from './data-volumes.ts';
 import { deleteHost } from './delete-host.ts';
 import { deleteIso } from './delete-iso.ts';
 import { deleteStoragePool } from './delete-storage-pool.ts';
@@ -15,6 +16,7 @@ import { deleteTemplate } from './delete-template.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine } from './destroy-virtual-machine.ts';
 import { detachIso } from './detach-iso.ts';
+import { createDiskOffering, deleteDiskOffering, listDiskOfferings } from './disk-offerings.ts';
 import { expungeVirtualMachine } from './expunge-virtual-machine.ts';
 import { getUser } from './get-user.ts';
 import { getUserKeys } from './get-user-keys.ts';
@@ -58,6 +60,14 @@ import { updateStoragePool } from './update-storage-pool.ts';
 export const commandTable: readonly Command[] = [
   addHost,
   attachIso,
+  attachVolume,
+  createDiskOffering,
+  createVolume,
+  deleteDiskOffering,
+  deleteVolume,
+  detachVolume,
+  listDiskOfferings,
+  resizeVolume,
   cancelHostMaintenance,
   createStoragePool,
   deleteHost,

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { ApiError, entityNotFound, invalidParameter, type ParamsOf, specs } from '@millrace/api';
 import { freeAddress, guestMac, isHostName } from '../domain/addresses.ts';
 import { displayableName } from '../domain/template-registration.ts';
+import { insertDataVolume } from '../store/data-volumes.ts';
 import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
 import { isHostNameTaken, isMacTaken, lockNetworks, takenAddresses } from '../store/network-list.ts';
@@ -12,6 +13,7 @@ import { usableTemplate } from '../store/templates.ts';
 import { insertVirtualMachine } from '../store/virtual-machines.ts';
 import { findZone } from '../store/zone-list.ts';
 import { type Caller, implement } from './command.ts';
+import { dataDiskSize } from './data-volumes.ts';
 import { hostIdOf } from './find-host.ts';
 import { rootDiskBytes } from './root-disk-size.ts';
 import { ownerOf, reachOf } from './scope.ts';
@@ -94,6 +96,7 @@ interface Plan {
   readonly networks: readonly Row<'networks'>[];
   readonly rootDiskSizeBytes: number | undefined;
   readonly hostId: number | undefined;
+  readonly dataDisk: { readonly offeringId: number; readonly sizeBytes: number } | undefined;
 }
 
 /** Finds everything the parameters name, and refuses what does not fit together. */
@@ -126,6 +129,10 @@ async function planOf(executor: Executor, params: Params, caller: Caller): Promi
     rootDiskSizeBytes: rootDiskSize(params, template),
     hostId: params.hostid === undefined ? undefined : await hostIdOf(executor, params.hostid, zone.id),
     networks: await networksOf(executor, zone.id, params.networkids),
+    dataDisk:
+      params.diskofferingid === undefined
+        ? undefined
+        : await dataDiskSize(executor, params.diskofferingid, params.size),
   };
 }
 
@@ -136,16 +143,19 @@ function isIso(template: Pick<Row<'vm_template'>, 'format'>): boolean {
 function rootDiskSize(params: Params, template: Row<'vm_template'>): number | undefined {
   const gigabytes = rootDiskGigabytes(params);
   if (!isIso(template)) {
-    if (params.size === undefined) return rootDiskBytes(gigabytes, template.size);
+    if (params.size === undefined || params.diskofferingid !== undefined)
+      return rootDiskBytes(gigabytes, template.size);
     throw invalidParameter(
       'size',
-      'is for instances from an ISO: there are no data volumes in this release, and rootdisksize is the size of the root volume',
+      'needs diskofferingid: it is the size of a data disk; rootdisksize is that of the root volume',
     );
   }
   if (!template.bootable) {
     throw invalidParameter('templateid', `ISO ${template.name} is registered as one that nothing boots from`);
   }
-  const bytes = rootDiskBytes(gigabytes ?? params.size, null);
+  // CloudStack's clients say the size of the root volume of an ISO's instance by the offering of a disk
+  const ofDisk = params.diskofferingid === undefined ? params.size : undefined;
+  const bytes = rootDiskBytes(gigabytes ?? ofDisk, null);
   if (bytes !== undefined) return bytes;
   throw invalidParameter(
     'rootdisksize',
@@ -198,6 +208,14 @@ async function reserve(executor: Executor, vmId: number, plan: Plan): Promise<vo
       account_id: plan.accountId,
     })
     .execute();
+  if (plan.dataDisk)
+    await insertDataVolume(executor, {
+      name: `DATA-${vmId}`,
+      ...plan.dataDisk,
+      zoneId: plan.zoneId,
+      accountId: plan.accountId,
+      attachTo: { vmId, position: 1 },
+    });
   for (const [index, network] of plan.networks.entries()) {
     const address = freeAddress(network.start_ip, network.end_ip, await takenAddresses(executor, network.id));
     if (address === undefined) {

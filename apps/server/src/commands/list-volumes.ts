@@ -28,6 +28,7 @@ export const listVolumes = implement(specs.listVolumes, async ({ params, databas
     clusterUuid: params.clusterid,
     hostUuid: params.hostid,
     poolUuid: storageid,
+    diskOfferingUuid: params.diskofferingid,
   };
   const { rows, count } = await listVolumeRows(database, filter, await pageFrom(database, params));
   return { list: rows.map((row) => volumeEntity(row, caller.role === 'admin')), count };

@@ -157,7 +157,12 @@ test('a template of another zone or another tenant cannot be deployed', async (t
   assert.match(String((await cloud.deploy()).content['errortext']), /not registered for zone zone1/);
 });
 
-const jobCommands: Readonly<Record<Exclude<VmCommand, 'recoverVirtualMachine' | 'attachIso'>, Params>> = {
+/** Those of disks name a volume too: see data-volumes.integ.test.ts. */
+type OfDisks = 'attachVolume' | 'detachVolume' | 'resizeVolume';
+
+const jobCommands: Readonly<
+  Record<Exclude<VmCommand, 'recoverVirtualMachine' | 'attachIso' | OfDisks>, Params>
+> = {
   startVirtualMachine: {},
   stopVirtualMachine: { forced: 'true' },
   rebootVirtualMachine: {},

@@ -36,10 +36,10 @@ test('late reports of hosts do not bring back what is destroyed, expunging, expu
   }
 });
 
-/** What is put into a drive changes no state. */
-const beginnings: Readonly<
-  Record<Exclude<VmCommand, 'attachIso' | 'detachIso'>, Parameters<typeof nextState>[1]>
-> = {
+/** What is put into a drive, or plugged in, changes no state. */
+type Unmoved = 'attachIso' | 'detachIso' | 'attachVolume' | 'detachVolume' | 'resizeVolume';
+
+const beginnings: Readonly<Record<Exclude<VmCommand, Unmoved>, Parameters<typeof nextState>[1]>> = {
   startVirtualMachine: 'start',
   stopVirtualMachine: 'stop',
   rebootVirtualMachine: 'started',

@@ -128,6 +128,9 @@ export const requestableStates = {
   recoverVirtualMachine: ['Destroyed'],
   restoreVirtualMachine: ['Running', 'Stopped'],
   migrateVirtualMachine: ['Running'],
+  attachVolume: ['Running', 'Stopped'],
+  detachVolume: ['Running', 'Stopped'],
+  resizeVolume: ['Running', 'Stopped'],
   attachIso: ['Running', 'Stopped'],
   detachIso: ['Running', 'Stopped'],
 } as const satisfies Record<string, readonly VmState[]>;

@@ -10,6 +10,10 @@ export interface JobParameters {
   expungeVirtualMachine: { vmId: number };
   restoreVirtualMachine: { vmId: number; templateId?: number; rootDiskSizeBytes?: number };
   deleteTemplate: { templateId: number; forced: boolean };
+  createVolume: { volumeId: number; vmId?: number };
+  attachVolume: { volumeId: number; vmId: number; position: number };
+  detachVolume: { volumeId: number; vmId: number };
+  resizeVolume: { volumeId: number; vmId?: number; sizeBytes: number };
   migrateVirtualMachine: { vmId: number; hostId?: number };
   prepareHostForMaintenance: { hostId: number };
   cancelHostMaintenance: { hostId: number };

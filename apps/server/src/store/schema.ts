@@ -124,6 +124,7 @@ export interface Tables {
     tags: Nullable<string>;
     host_tag: Nullable<string>;
   };
+  disk_offering: Identified & { name: string; display_text: string; disk_size: Nullable<number> };
   networks: Identified & {
     name: string;
     display_text: string;
@@ -228,6 +229,7 @@ export interface Tables {
     device_id: Defaulted<number>;
     instance_id: Nullable<number>;
     template_id: Nullable<number>;
+    disk_offering_id: Nullable<number>;
     pool_id: Nullable<number>;
     data_center_id: number;
     account_id: number;

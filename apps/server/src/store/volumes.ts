@@ -17,6 +17,7 @@ export interface VolumeFilter {
   readonly clusterUuid?: string | undefined;
   readonly hostUuid?: string | undefined;
   readonly poolUuid?: string | undefined;
+  readonly diskOfferingUuid?: string | undefined;
   readonly removed?: boolean | undefined;
 }
 
@@ -32,6 +33,9 @@ const columns = [
   'volumes.device_id',
   'volumes.created',
   'volumes.attached',
+  'disk_offering.uuid as disk_offering_uuid',
+  'disk_offering.name as disk_offering_name',
+  'disk_offering.display_text as disk_offering_display_text',
   'account.account_name',
   'domain.uuid as domain_uuid',
   'domain.name as domain_name',
@@ -71,6 +75,7 @@ function filtered(executor: Executor, filter: VolumeFilter) {
     .innerJoin('data_center', 'data_center.id', 'volumes.data_center_id')
     .leftJoin('vm_instance', 'vm_instance.id', 'volumes.instance_id')
     .leftJoin('service_offering', 'service_offering.id', 'vm_instance.service_offering_id')
+    .leftJoin('disk_offering', 'disk_offering.id', 'volumes.disk_offering_id')
     .leftJoin('vm_template', 'vm_template.id', 'volumes.template_id')
     .leftJoin('storage_pool', 'storage_pool.id', 'volumes.pool_id')
     .leftJoin('cluster', 'cluster.id', 'storage_pool.cluster_id')
@@ -93,6 +98,7 @@ function filtered(executor: Executor, filter: VolumeFilter) {
     ['cluster.uuid', filter.clusterUuid],
     ['host.uuid', filter.hostUuid],
     ['storage_pool.uuid', filter.poolUuid],
+    ['disk_offering.uuid', filter.diskOfferingUuid],
   ] as const;
   for (const [column, value] of equal) {
     if (value !== undefined) query = query.where(column, '=', value);

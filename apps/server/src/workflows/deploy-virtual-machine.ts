@@ -5,6 +5,7 @@ import { transitionVm } from '../store/vm-transitions.ts';
 import { discardVolume } from './discard-volume.ts';
 import {
   chooseHostStep,
+  createDataDisksStep,
   createRootVolumeStep,
   prepareTemplateStep,
   startStep,
@@ -45,6 +46,7 @@ export function deployVirtualMachine(deps: WorkflowDeps): JobDefinition<'deployV
             chooseHostStep(attempt),
             prepareTemplateStep(attempt),
             createRootVolumeStep(attempt),
+            createDataDisksStep(attempt),
             ...(startVm ? [startStep(attempt)] : []),
           ],
         });

@@ -60,6 +60,16 @@ async function expungeVm(deps: WorkflowDeps, context: JobContext, vmId: number):
   const answer = await vmAnswer(context, vmId);
   const { vm } = await context.read((database) => loadVm(database, vmId));
   await removeDomain(deps, context, vm);
+  // data disks outlive their instance
+  await context.write(async (trx) => {
+    await trx
+      .updateTable('volumes')
+      .set({ instance_id: null, device_id: 0, attached: null })
+      .where('instance_id', '=', vmId)
+      .where('volume_type', '=', 'DATADISK')
+      .where('removed', 'is', null)
+      .execute();
+  });
   const volumes = await context.read((database) =>
     database
       .selectFrom('volumes')

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { AgentGateway } from '../agents/gateway.ts';
 import type { JobContext } from '../jobs/job-context.ts';
 import type { RunSteps, Step } from '../jobs/steps.ts';
+import { dataVolumesOf } from '../store/data-volumes.ts';
 import type { Executor } from '../store/database.ts';
 import { beginAttempt } from '../store/deployment-attempts.ts';
 import type { Row } from '../store/schema.ts';
@@ -12,6 +13,7 @@ import { transitionVm } from '../store/vm-transitions.ts';
 import { callHost } from './agent-call.ts';
 import type { AttemptProgress } from './attempt-progress.ts';
 import { chooseHost } from './choose-host-step.ts';
+import { makeDataDisk, unmakeDataDisk } from './data-disks.ts';
 import { discardVolume, undoReconnectMs } from './discard-volume.ts';
 import {
   backingOf,
@@ -178,6 +180,26 @@ export function createRootVolumeStep(attempt: Attempt): Step<HostState> {
     undo: async () => {
       const volume = await context.read((database) => rootVolumeOf(database, record.vm.id));
       if (volume) await discardVolume({ context, agents: deps.agents, volume });
+    },
+  };
+}
+
+/** Makes the data disks that the instance was asked for with, beside its root disk. */
+export function createDataDisksStep(attempt: Attempt): Step<HostState> {
+  const { context, deps, record, reconnectMs } = attempt;
+  const disks = () => context.read((database) => dataVolumesOf(database, record.vm.id));
+  return {
+    name: 'create-data-disks',
+    do: async (state) => {
+      for (const volume of await disks()) {
+        if (volume.state === 'Ready') continue;
+        const place = await placeOf(attempt, state);
+        await makeDataDisk({ deps, context, volume, place, reconnectMs });
+      }
+      return {};
+    },
+    undo: async () => {
+      for (const { id: volumeId } of await disks()) await unmakeDataDisk({ deps, context, volumeId });
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { JobDefinitions } from '../jobs/job-runner.ts';
 import type { JobQueue } from '../jobs/queue.ts';
 import { attachIso, detachIso } from './cdrom.ts';
+import { attachVolume, createVolume, detachVolume, resizeVolume } from './data-disks.ts';
 import { deleteIso, deleteTemplate } from './delete-template.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine, expungeVirtualMachine } from './destroy-virtual-machine.ts';
@@ -22,6 +23,10 @@ export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQ
     expungeVirtualMachine: expungeVirtualMachine(deps),
     restoreVirtualMachine: restoreVirtualMachine(deps),
     deleteTemplate: deleteTemplate(deps),
+    createVolume: createVolume(deps),
+    attachVolume: attachVolume(deps),
+    detachVolume: detachVolume(deps),
+    resizeVolume: resizeVolume(deps),
     migrateVirtualMachine: migrateVirtualMachine(deps),
     prepareHostForMaintenance: prepareHostForMaintenance(deps),
     cancelHostMaintenance: cancelHostMaintenance(),

@@ -1,6 +1,7 @@
 import type { ImageSourceMessage, NetworkDefinition, PoolReference, VmSpec } from '@millrace/agent-protocol';
 import { MillraceError } from '@millrace/core';
 import { imageSourceOf, isTemplateFormat, type TemplateFormat } from '../domain/template-registration.ts';
+import { dataVolumesOf } from '../store/data-volumes.ts';
 import type { Executor } from '../store/database.ts';
 import type { Row } from '../store/schema.ts';
 import { sharedPoolReference } from '../store/shared-pools.ts';
@@ -193,8 +194,10 @@ export async function loadVmSpec(
     cpus: offering.cpu,
     memoryMiB: offering.ram_size,
     pool,
-    // virtio serial numbers have at most 20 characters; CloudStack uses the volume's uuid without dashes, cut
-    rootDisk: { path: volume.path, format: 'qcow2', serial: volume.uuid.replaceAll('-', '').slice(0, 20) },
+    rootDisk: { path: volume.path, format: 'qcow2', serial: serialOf(volume.uuid) },
+    dataDisks: (await dataVolumesOf(executor, vm.id)).flatMap(({ path, uuid, device_id }) =>
+      path === null ? [] : [dataDiskSpec({ path, uuid, device_id })],
+    ),
     ...(iso ? { cdrom: { path: templateFileName(iso), bootFirst: iso.bootable } } : {}),
     nics: nics.map((nic) => ({
       mac: nic.mac_address,
@@ -202,6 +205,20 @@ export async function loadVmSpec(
       network: networkOf(nic),
     })),
   };
+}
+
+/** A data disk as hosts are told of it. */
+export function dataDiskSpec(volume: {
+  readonly uuid: string;
+  readonly path: string;
+  readonly device_id: number;
+}): { readonly path: string; readonly serial: string; readonly position: number } {
+  return { path: volume.path, serial: serialOf(volume.uuid), position: volume.device_id };
+}
+
+/** virtio serial numbers have at most 20 characters; CloudStack uses the volume's uuid without dashes, cut. */
+function serialOf(uuid: string): string {
+  return uuid.replaceAll('-', '').slice(0, 20);
 }
 
 function networkOf(row: Row<'networks'>): NetworkDefinition {

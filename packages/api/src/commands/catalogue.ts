@@ -9,6 +9,7 @@ import * as resources from './resources.ts';
 import * as session from './session.ts';
 import * as templates from './templates.ts';
 import * as virtualMachines from './virtual-machines.ts';
+import * as volumes from './volumes.ts';
 
 /** Every command, typed exactly, by its name: `specs.listZones`. */
 export const specs = {
@@ -19,6 +20,7 @@ export const specs = {
   ...certificates,
   ...deploy,
   ...virtualMachines,
+  ...volumes,
   ...infrastructure,
   ...resources,
   ...administration,

@@ -3,7 +3,7 @@ import { virtualMachineFields } from '../entities/virtual-machine.ts';
 import { ignored, param, refused } from '../param.ts';
 
 const later = 'this release cannot do it yet';
-const noDataDisks = refused('there are no data volumes in this release');
+const noDataDisks = refused('one data disk comes with diskofferingid; attach others afterwards');
 const noUserData = refused('no service hands user data to guests in this release');
 const noKeys = refused('no service hands SSH keys to guests in this release');
 const noGroups = refused('there are no security groups');
@@ -46,8 +46,10 @@ export const deployVirtualMachine = defineCommand({
     dhcpoptionsnetworklist: param.groups('DHCP options', refused(later)),
     nicnetworklist: param.groups('cards of a VMware image', refused('it is for other hypervisors')),
     datadiskofferinglist: param.groups('disk offerings of data disks', noDataDisks),
-    diskofferingid: param.uuid('the offering of the data disk', noDataDisks),
-    size: param.long('with an ISO, the size of the root volume, GB, as rootdisksize'),
+    diskofferingid: param.uuid('the disk offering of a data disk that it gets'),
+    size: param.long(
+      'with diskofferingid, the size of the data disk, GB; with an ISO and without it, that of the root volume',
+    ),
     overridediskofferingid: param.uuid(
       'the offering of the root volume',
       refused('there are no disk offerings in this release'),

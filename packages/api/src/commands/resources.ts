@@ -117,7 +117,7 @@ export const listVolumes = defineCommand({
     clusterid: param.uuid('volumes of this cluster', { adminOnly: true }),
     hostid: param.uuid('volumes of instances on this host', { adminOnly: true }),
     storageid: param.string('volumes on this pool', { adminOnly: true }),
-    diskofferingid: param.uuid('volumes of this disk offering', matchesNothing('there are none')),
+    diskofferingid: param.uuid('volumes of this disk offering'),
     displayvolume: param.boolean('volumes shown to users', matchesNothing('all are shown', 'true')),
     listsystemvms: param.boolean('volumes of system instances', ignored('there are none')),
     ...tagFilter,

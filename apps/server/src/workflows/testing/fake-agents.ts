@@ -178,6 +178,17 @@ async function ordinaryAnswer(
         physicalSizeBytes: 196_608,
       };
     }
+    case 'volume.attach':
+    case 'volume.detach': {
+      const { vm, disk } = params as ParamsOf<AgentMethods, 'volume.attach'>;
+      if (method === 'volume.attach' && !host.files.has(disk.path))
+        throw new AgentCallError('VOLUME_MISSING', 'the disk is not there', { failureClass: 'next-host' });
+      return { state: host.domains.has(vm.uuid) ? 'Running' : 'Stopped' };
+    }
+    case 'volume.resize': {
+      const { sizeBytes } = params as ParamsOf<AgentMethods, 'volume.resize'>;
+      return { virtualSizeBytes: sizeBytes };
+    }
     case 'volume.remove': {
       const { path } = params as ParamsOf<AgentMethods, 'volume.remove'>;
       host.files.delete(path);
