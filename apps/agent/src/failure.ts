@@ -15,6 +15,7 @@ export const agentErrors = {
   LIBVIRT_UNAVAILABLE: 'libvirt does not answer on this host',
   LIBVIRT_FAILED: 'libvirt refused an operation',
   VM_MISSING: 'libvirt does not know the virtual machine',
+  CONFIG_DRIVE_FAILED: 'the drive that hands keys, user data and the password to a guest could not be made',
   VM_NAME_TAKEN: 'another domain has the name of the virtual machine',
   NETWORK_UNAVAILABLE: 'the virtual network cannot be started on this host',
   OPERATION_ID_REUSED: 'an operation id was used for two different methods',

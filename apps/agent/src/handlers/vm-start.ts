@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import type { VmSpec } from '@millrace/agent-protocol';
 import type { Logger } from '@millrace/core';
+import type { ConfigDrives } from '../config-drive/config-drives.ts';
 import { fail } from '../failure.ts';
 import type { ConsoleLogs } from '../hypervisor/console-log.ts';
 import { withDefinitionFile } from '../hypervisor/definition-file.ts';
@@ -17,6 +18,7 @@ export interface VmStartDeps {
   readonly virsh: Virsh;
   readonly networks: Networks;
   readonly consoleLogs: ConsoleLogs;
+  readonly configDrives: ConfigDrives;
   readonly lanes: Lanes;
   readonly virtType: 'kvm' | 'qemu';
   readonly log: Logger;
@@ -27,7 +29,7 @@ export interface VmStartDeps {
  * the start. A VM that runs is left alone. `startMs` is the time libvirt took for the start itself.
  */
 export function makeVmStart(deps: VmStartDeps): Handler<'vm.start'> {
-  const { virsh, networks, consoleLogs, lanes, log } = deps;
+  const { virsh, networks, consoleLogs, configDrives, lanes, log } = deps;
   return ({ vm }, { signal }) =>
     lanes.run(vmLane(vm.uuid), signal, async () => {
       if ((await domainState(virsh, vm.uuid, signal)) === 'Running')
@@ -41,7 +43,9 @@ export function makeVmStart(deps: VmStartDeps): Handler<'vm.start'> {
         };
         await consoleLogs.ensureDirectory();
         const consoleLogPath = consoleLogs.pathOf(vm.instanceName);
-        await define(virsh, vm, { disk, cdrom, virtType: deps.virtType, consoleLogPath }, signal);
+        const configDrivePath = await configDrives.place(vm, signal);
+        const options = { disk, cdrom, virtType: deps.virtType, consoleLogPath, configDrivePath };
+        await define(virsh, vm, options, signal);
       };
       const prepareCards = async () => {
         for (const { mac, ip, network } of vm.nics) {
