@@ -7,11 +7,14 @@ import {
   uploadTemplateDirectDownloadCertificate,
 } from './certificates.ts';
 import type { Command } from './command.ts';
+import { createSSHKeyPair } from './create-ssh-key-pair.ts';
 import { createStoragePool } from './create-storage-pool.ts';
 import { deleteHost } from './delete-host.ts';
 import { deleteIso } from './delete-iso.ts';
+import { deleteSSHKeyPair } from './delete-ssh-key-pair.ts';
 import { deleteStoragePool } from './delete-storage-pool.ts';
 import { deleteTemplate } from './delete-template.ts';
+import { deleteUserData } from './delete-user-data.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine } from './destroy-virtual-machine.ts';
 import { detachIso } from './detach-iso.ts';
@@ -19,6 +22,7 @@ import { expungeVirtualMachine } from './expunge-virtual-machine.ts';
 import { getUser } from './get-user.ts';
 import { getUserKeys } from './get-user-keys.ts';
 import { getVirtualMachineConsoleOutput } from './get-virtual-machine-console-output.ts';
+import { linkUserDataToTemplate } from './link-user-data-to-template.ts';
 import { listApis } from './list-apis.ts';
 import { listAsyncJobs } from './list-async-jobs.ts';
 import { listCapabilities } from './list-capabilities.ts';
@@ -31,8 +35,10 @@ import { listNetworks } from './list-networks.ts';
 import { listOsTypes } from './list-os-types.ts';
 import { listPods } from './list-pods.ts';
 import { listServiceOfferings } from './list-service-offerings.ts';
+import { listSSHKeyPairs } from './list-ssh-key-pairs.ts';
 import { listStoragePools } from './list-storage-pools.ts';
 import { listTemplates } from './list-templates.ts';
+import { listUserData } from './list-user-data.ts';
 import { listUsers } from './list-users.ts';
 import { listVirtualMachines } from './list-virtual-machines.ts';
 import { listVolumes } from './list-volumes.ts';
@@ -43,7 +49,9 @@ import { queryAsyncJobResult } from './query-async-job-result.ts';
 import { rebootVirtualMachine } from './reboot-virtual-machine.ts';
 import { recoverVirtualMachine } from './recover-virtual-machine.ts';
 import { registerIso } from './register-iso.ts';
+import { registerSSHKeyPair } from './register-ssh-key-pair.ts';
 import { registerTemplate } from './register-template.ts';
+import { registerUserData } from './register-user-data.ts';
 import { registerUserKeys } from './register-user-keys.ts';
 import { restoreVirtualMachine } from './restore-virtual-machine.ts';
 import { startVirtualMachine } from './start-virtual-machine.ts';
@@ -56,11 +64,14 @@ import { updateStoragePool } from './update-storage-pool.ts';
 export const commandTable: readonly Command[] = [
   addHost,
   attachIso,
+  createSSHKeyPair,
   createStoragePool,
   deleteHost,
   deleteIso,
+  deleteSSHKeyPair,
   deleteStoragePool,
   deleteTemplate,
+  deleteUserData,
   deployVirtualMachine,
   destroyVirtualMachine,
   detachIso,
@@ -68,6 +79,7 @@ export const commandTable: readonly Command[] = [
   getUser,
   getUserKeys,
   getVirtualMachineConsoleOutput,
+  linkUserDataToTemplate,
   listApis,
   listAsyncJobs,
   listCapabilities,
@@ -79,10 +91,12 @@ export const commandTable: readonly Command[] = [
   listNetworks,
   listOsTypes,
   listPods,
+  listSSHKeyPairs,
   listServiceOfferings,
   listStoragePools,
   listTemplateDirectDownloadCertificates,
   listTemplates,
+  listUserData,
   listUsers,
   listVirtualMachines,
   listVolumes,
@@ -94,7 +108,9 @@ export const commandTable: readonly Command[] = [
   rebootVirtualMachine,
   recoverVirtualMachine,
   registerIso,
+  registerSSHKeyPair,
   registerTemplate,
+  registerUserData,
   registerUserKeys,
   restoreVirtualMachine,
   revokeTemplateDirectDownloadCertificate,

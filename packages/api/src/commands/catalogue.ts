@@ -2,6 +2,7 @@ import type { CommandSpec } from '../command.ts';
 import * as administration from './administration.ts';
 import * as certificates from './certificates.ts';
 import * as deploy from './deploy-virtual-machine.ts';
+import * as guestAccess from './guest-access.ts';
 import * as infrastructure from './infrastructure.ts';
 import * as isos from './isos.ts';
 import * as jobs from './jobs.ts';
@@ -19,6 +20,7 @@ export const specs = {
   ...certificates,
   ...deploy,
   ...virtualMachines,
+  ...guestAccess,
   ...infrastructure,
   ...resources,
   ...administration,
