@@ -22,6 +22,7 @@ import { expungeVirtualMachine } from './expunge-virtual-machine.ts';
 import { getUser } from './get-user.ts';
 import { getUserKeys } from './get-user-keys.ts';
 import { getVirtualMachineConsoleOutput } from './get-virtual-machine-console-output.ts';
+import { getVMPassword } from './get-vm-password.ts';
 import { linkUserDataToTemplate } from './link-user-data-to-template.ts';
 import { listApis } from './list-apis.ts';
 import { listAsyncJobs } from './list-async-jobs.ts';
@@ -53,12 +54,15 @@ import { registerSSHKeyPair } from './register-ssh-key-pair.ts';
 import { registerTemplate } from './register-template.ts';
 import { registerUserData } from './register-user-data.ts';
 import { registerUserKeys } from './register-user-keys.ts';
+import { resetPasswordForVirtualMachine } from './reset-password-for-virtual-machine.ts';
+import { resetSSHKeyForVirtualMachine } from './reset-ssh-key-for-virtual-machine.ts';
 import { restoreVirtualMachine } from './restore-virtual-machine.ts';
 import { startVirtualMachine } from './start-virtual-machine.ts';
 import { stopVirtualMachine } from './stop-virtual-machine.ts';
 import { updateConfiguration } from './update-configuration.ts';
 import { updateHost } from './update-host.ts';
 import { updateStoragePool } from './update-storage-pool.ts';
+import { updateVirtualMachine } from './update-virtual-machine.ts';
 
 /** Every command but login and logout, which are about the HTTP session and live with it. */
 export const commandTable: readonly Command[] = [
@@ -78,6 +82,7 @@ export const commandTable: readonly Command[] = [
   expungeVirtualMachine,
   getUser,
   getUserKeys,
+  getVMPassword,
   getVirtualMachineConsoleOutput,
   linkUserDataToTemplate,
   listApis,
@@ -112,6 +117,8 @@ export const commandTable: readonly Command[] = [
   registerTemplate,
   registerUserData,
   registerUserKeys,
+  resetPasswordForVirtualMachine,
+  resetSSHKeyForVirtualMachine,
   restoreVirtualMachine,
   revokeTemplateDirectDownloadCertificate,
   startVirtualMachine,
@@ -119,5 +126,6 @@ export const commandTable: readonly Command[] = [
   updateConfiguration,
   updateHost,
   updateStoragePool,
+  updateVirtualMachine,
   uploadTemplateDirectDownloadCertificate,
 ];

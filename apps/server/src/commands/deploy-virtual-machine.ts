@@ -4,15 +4,17 @@ import { freeAddress, guestMac, isHostName } from '../domain/addresses.ts';
 import { displayableName } from '../domain/template-registration.ts';
 import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
+import { renewPassword } from '../store/guest-password.ts';
 import { isHostNameTaken, isMacTaken, lockNetworks, takenAddresses } from '../store/network-list.ts';
 import { findOffering } from '../store/offering-list.ts';
-import type { Row } from '../store/schema.ts';
+import type { Row, SshKey } from '../store/schema.ts';
 import { readSetting } from '../store/settings.ts';
 import { usableTemplate } from '../store/templates.ts';
 import { insertVirtualMachine } from '../store/virtual-machines.ts';
 import { findZone } from '../store/zone-list.ts';
 import { type Caller, implement } from './command.ts';
 import { hostIdOf } from './find-host.ts';
+import { keysNamed, userDataColumns } from './guest-settings.ts';
 import { rootDiskBytes } from './root-disk-size.ts';
 import { ownerOf, reachOf } from './scope.ts';
 
@@ -41,8 +43,11 @@ export const deployVirtualMachine = implement(
         account_id: plan.accountId,
         user_id: caller.userId,
         service_offering_id: plan.offeringId,
+        ...plan.userData,
+        ssh_keys: JSON.stringify(plan.sshKeys),
       };
       const vmId = await insertVirtualMachine(trx, vm, await readSetting(trx, 'instance.name'));
+      await renewPassword(trx, vmId, plan.template);
       await reserve(trx, vmId, plan);
       const jobId = await jobs.enqueue(trx, {
         command: 'deployVirtualMachine',
@@ -94,6 +99,8 @@ interface Plan {
   readonly networks: readonly Row<'networks'>[];
   readonly rootDiskSizeBytes: number | undefined;
   readonly hostId: number | undefined;
+  readonly userData: Awaited<ReturnType<typeof userDataColumns>>;
+  readonly sshKeys: readonly SshKey[];
 }
 
 /** Finds everything the parameters name, and refuses what does not fit together. */
@@ -126,6 +133,8 @@ async function planOf(executor: Executor, params: Params, caller: Caller): Promi
     rootDiskSizeBytes: rootDiskSize(params, template),
     hostId: params.hostid === undefined ? undefined : await hostIdOf(executor, params.hostid, zone.id),
     networks: await networksOf(executor, zone.id, params.networkids),
+    userData: await userDataColumns(executor, caller, params, template),
+    sshKeys: await keysNamed(executor, owner.accountId, params),
   };
 }
 

@@ -36,9 +36,15 @@ test('late reports of hosts do not bring back what is destroyed, expunging, expu
   }
 });
 
-/** What is put into a drive changes no state. */
+/** What is put into a drive, and what is kept for the next start, change no state. */
 const beginnings: Readonly<
-  Record<Exclude<VmCommand, 'attachIso' | 'detachIso'>, Parameters<typeof nextState>[1]>
+  Record<
+    Exclude<
+      VmCommand,
+      'attachIso' | 'detachIso' | 'resetPasswordForVirtualMachine' | 'resetSSHKeyForVirtualMachine'
+    >,
+    Parameters<typeof nextState>[1]
+  >
 > = {
   startVirtualMachine: 'start',
   stopVirtualMachine: 'stop',

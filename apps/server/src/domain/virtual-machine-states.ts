@@ -103,6 +103,8 @@ export const requestableStates = {
   expungeVirtualMachine: ['Destroyed', 'Error', 'Expunging'],
   recoverVirtualMachine: ['Destroyed'],
   restoreVirtualMachine: ['Running', 'Stopped'],
+  resetPasswordForVirtualMachine: ['Stopped'],
+  resetSSHKeyForVirtualMachine: ['Stopped'],
   attachIso: ['Running', 'Stopped'],
   detachIso: ['Running', 'Stopped'],
 } as const satisfies Record<string, readonly VmState[]>;

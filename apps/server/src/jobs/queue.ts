@@ -11,6 +11,8 @@ export interface JobParameters {
   restoreVirtualMachine: { vmId: number; templateId?: number; rootDiskSizeBytes?: number };
   deleteTemplate: { templateId: number; forced: boolean };
   deleteIso: { templateId: number; forced: boolean };
+  resetPasswordForVirtualMachine: { vmId: number };
+  resetSSHKeyForVirtualMachine: { vmId: number };
   attachIso: { vmId: number; isoId: number; forced: boolean };
   detachIso: { vmId: number; forced: boolean };
   prepareTemplate: { templateId: number; poolIds: readonly number[] };

@@ -6,6 +6,7 @@ import { destroyVirtualMachine, expungeVirtualMachine } from './destroy-virtual-
 import type { WorkflowDeps } from './host-steps.ts';
 import { rebootVirtualMachine, startVirtualMachine, stopVirtualMachine } from './power-virtual-machine.ts';
 import { prepareTemplate } from './prepare-template.ts';
+import { resetPasswordForVirtualMachine, resetSSHKeyForVirtualMachine } from './reset-guest-access.ts';
 import { restoreVirtualMachine } from './restore-virtual-machine.ts';
 
 /** What each command's job does. */
@@ -20,6 +21,8 @@ export function jobDefinitions(deps: WorkflowDeps): JobDefinitions {
     restoreVirtualMachine: restoreVirtualMachine(deps),
     deleteTemplate: deleteTemplate(deps),
     deleteIso: deleteIso(deps),
+    resetPasswordForVirtualMachine: resetPasswordForVirtualMachine(),
+    resetSSHKeyForVirtualMachine: resetSSHKeyForVirtualMachine(),
     attachIso: attachIso(deps),
     detachIso: detachIso(deps),
     prepareTemplate: prepareTemplate(deps),

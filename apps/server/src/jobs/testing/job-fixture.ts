@@ -42,6 +42,8 @@ export function onlyStop(definition: JobDefinition<'stopVirtualMachine'>): JobDe
     restoreVirtualMachine: unused,
     deleteTemplate: unused,
     deleteIso: unused,
+    resetPasswordForVirtualMachine: unused,
+    resetSSHKeyForVirtualMachine: unused,
     attachIso: unused,
     detachIso: unused,
     prepareTemplate: unused,
