@@ -33,7 +33,7 @@ export const millraceNamespace = 'urn:millrace:domain:1';
  * - The screen is reachable by a Unix socket in libvirt's own directory only: a port on loopback would be open to every
  *   user of the host.
  * - Every VM has a CD-ROM drive, so that an ISO can be put in while it runs; on IDE, which installers know without drivers.
- * - The config drive is on virtio-scsi: kernels made for clouds, as Debian's genericcloud has, know no IDE disc drive.
+ * - The config drive is on virtio-scsi: kernels made for clouds may have no driver for another.
  * - A guest that powers itself off or crashes leaves the domain shut off; it is started by the server alone.
  */
 export function domainXml(vm: VmSpec, options: DomainOptions): string {

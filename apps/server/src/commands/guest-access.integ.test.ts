@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { constants, createPrivateKey, privateDecrypt } from 'node:crypto';
+import { constants, createPrivateKey, privateDecrypt, randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { usableProbe } from '../http/testing/fake-ports.ts';
 import { snapshotOf } from '../http/testing/snapshot.ts';
@@ -164,6 +164,23 @@ test('a mebibyte of user data reaches the instance whole', async (t) => {
   const answer = await cloud.deploy({ userdata, startvm: 'false' });
   assert.equal(answer.status, 200, answer.text.slice(0, 200));
   assert.equal((await cloud.vm(answer.content['id']))['userdata'], userdata);
+});
+
+test('a list tells 16 MiB of user data at most, and the rest by its ID', async (t) => {
+  const api = await withTestApi(t);
+  const account = await api.database.selectFrom('account').select('id').executeTakeFirstOrThrow();
+  const values = Array.from({ length: 18 }, (_, index) => ({
+    uuid: randomUUID(),
+    account_id: account.id,
+    name: `data ${index}`,
+    user_data: 'A'.repeat(1024 * 1024),
+  }));
+  await api.database.insertInto('user_data').values(values).execute();
+  const listed = rows(await api.call('listUserData'));
+  assert.equal(listed.length, 18);
+  assert.equal(listed.filter((row) => row['userdata'] !== undefined).length, 16);
+  const [last] = rows(await api.call('listUserData', { id: values[17]!.uuid }));
+  assert.equal(String(last!['userdata']).length, 1024 * 1024);
 });
 
 test('the link of user data to a template decides what a deployment may give', async (t) => {

@@ -2,7 +2,7 @@ import { specs } from '@millrace/api';
 import { listUserDataRows } from '../store/user-data.ts';
 import { implement } from './command.ts';
 import { pageFrom } from './page.ts';
-import { userDataEntity } from './responses/guest-access.ts';
+import { userDataEntities } from './responses/guest-access.ts';
 import { listScope } from './scope.ts';
 
 export const listUserData = implement(specs.listUserData, async ({ params, database, caller }) => {
@@ -13,5 +13,5 @@ export const listUserData = implement(specs.listUserData, async ({ params, datab
     keyword: params.keyword,
   };
   const { rows, count } = await listUserDataRows(database, filter, await pageFrom(database, params));
-  return { list: rows.map(userDataEntity), count };
+  return { list: await userDataEntities(database, rows), count };
 });

@@ -5,7 +5,7 @@ import { decodeUserData, variableNames } from '../domain/user-data.ts';
 import { recordEvent } from '../store/events.ts';
 import { insertUserData, listUserDataRows } from '../store/user-data.ts';
 import { implement } from './command.ts';
-import { userDataEntity } from './responses/guest-access.ts';
+import { userDataEntities } from './responses/guest-access.ts';
 import { ownerOf } from './scope.ts';
 
 export const registerUserData = implement(specs.registerUserData, async ({ params, database, caller }) => {
@@ -33,6 +33,7 @@ export const registerUserData = implement(specs.registerUserData, async ({ param
       resourceType: 'UserData',
       resourceUuid: uuid,
     });
-    return { object: userDataEntity(row) };
+    const [entity] = await userDataEntities(trx, [row]);
+    return { object: entity! };
   });
 });

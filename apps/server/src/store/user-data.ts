@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Executor } from './database.ts';
 import { containing, type OwnerScope, ownedBy } from './owner-scope.ts';
 import { type Page, pageOf } from './paging.ts';
@@ -26,9 +27,9 @@ export async function listUserDataRows(executor: Executor, filter: UserDataFilte
     query = query.where('user_data.name', 'ilike', containing(filter.keyword));
   const rows = query
     .select([
+      'user_data.id',
       'user_data.uuid',
       'user_data.name',
-      'user_data.user_data',
       'user_data.params',
       'account.uuid as account_uuid',
       'account.account_name',
@@ -40,6 +41,35 @@ export async function listUserDataRows(executor: Executor, filter: UserDataFilte
 }
 
 export type UserDataRow = Awaited<ReturnType<typeof listUserDataRows>>['rows'][number];
+
+/** What one answer tells of user data, characters: a page of a list could otherwise be half a gigabyte. */
+const toldAtOnce = 16 * 1024 * 1024;
+
+/** The user data of rows of a page, in the page's order, as much of it as one answer may tell. */
+export async function toldUserData(
+  executor: Executor,
+  table: 'user_data' | 'vm_instance',
+  ids: readonly number[],
+): Promise<ReadonlyMap<number, string>> {
+  const lengths = await executor
+    .selectFrom(table)
+    .select(['id', sql<number>`length(user_data)`.as('length')])
+    .where('id', '=', sql<number>`any(${ids})`)
+    .where('user_data', 'is not', null)
+    .execute();
+  const lengthOf = new Map(lengths.map((row) => [row.id, row.length]));
+  let left = toldAtOnce;
+  const told = ids.filter((id) => {
+    left -= lengthOf.get(id) ?? 0;
+    return left >= 0;
+  });
+  const rows = await executor
+    .selectFrom(table)
+    .select(['id', 'user_data'])
+    .where('id', '=', sql<number>`any(${told})`)
+    .execute();
+  return new Map(rows.flatMap(({ id, user_data }) => (user_data === null ? [] : [[id, user_data]])));
+}
 
 /** @returns false when the account has user data of this name */
 export async function insertUserData(executor: Executor, row: NewRow<'user_data'>): Promise<boolean> {

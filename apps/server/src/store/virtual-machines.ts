@@ -184,16 +184,6 @@ export async function vmDetailsOf(executor: Executor, vmIds: readonly number[]) 
     .execute();
 }
 
-/** The user data of instances: up to 1 MiB of each, so it is read only where it is told. */
-export async function userDataOf(executor: Executor, vmIds: readonly number[]) {
-  return executor
-    .selectFrom('vm_instance')
-    .select(['id', 'user_data'])
-    .where('id', '=', sql<number>`any(${vmIds})`)
-    .where('user_data', 'is not', null)
-    .execute();
-}
-
 export type NicRow = Awaited<ReturnType<typeof nicsOf>>[number];
 
 /** The root volumes of instances with the type of their pool. */

@@ -1,13 +1,13 @@
 import { type EntityOf, formatDate, type nicFields, type virtualMachineFields } from '@millrace/api';
 import type { Executor } from '../../store/database.ts';
 import { everything } from '../../store/paging.ts';
+import { toldUserData } from '../../store/user-data.ts';
 import {
   latestJobsOf,
   listVirtualMachineRows,
   type NicRow,
   nicsOf,
   rootVolumesOf,
-  userDataOf,
   type VirtualMachineRow,
   vmDetailsOf,
 } from '../../store/virtual-machines.ts';
@@ -43,9 +43,7 @@ export async function virtualMachineEntities(
   const volumes = await rootVolumesOf(executor, ids);
   const roots = new Map(volumes.map((volume) => [volume.instance_id, volume]));
   const details = Map.groupBy(await vmDetailsOf(executor, ids), (detail) => detail.vm_id);
-  const userData = new Map(
-    (options.withUserData ? await userDataOf(executor, ids) : []).map((row) => [row.id, row.user_data]),
-  );
+  const userData = options.withUserData ? await toldUserData(executor, 'vm_instance', ids) : undefined;
   const jobs = await latestJobsOf(
     executor,
     rows.map((row) => row.uuid),
@@ -55,7 +53,7 @@ export async function virtualMachineEntities(
       ...identity(row),
       ...hardware(row),
       ...guestAccess(row),
-      userdata: userData.get(row.id) ?? undefined,
+      userdata: userData?.get(row.id),
       ...(details.has(row.id)
         ? { details: Object.fromEntries(details.get(row.id)!.map(({ name, value }) => [name, value])) }
         : {}),
