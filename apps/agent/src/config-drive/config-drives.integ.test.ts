@@ -69,6 +69,21 @@ test('every start makes the drive anew, and a machine without anything to hand o
   assert.deepEqual(await readdir(directory), []);
 });
 
+test('where no program can make the drive, the failure names the package and nothing secret is left', async (t) => {
+  const directory = await temporary(t);
+  const path = process.env['PATH'];
+  process.env['PATH'] = directory;
+  t.after(() => {
+    process.env['PATH'] = path;
+  });
+  await assert.rejects(
+    makeConfigDrives(join(directory, 'drives')).place(makeTestVm({ configDrive }), signal),
+    (error: Error) =>
+      hasErrorCode(error, 'CONFIG_DRIVE_FAILED') && /install the package xorriso/.test(error.message),
+  );
+  assert.deepEqual(await readdir(join(directory, 'drives')), []);
+});
+
 test('a machine whose id is a path reaches no file', async (t) => {
   const drives = makeConfigDrives(await temporary(t));
   await assert.rejects(drives.remove('../../etc/passwd'), (error) => hasErrorCode(error, 'VM_MISSING'));

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { ApiError, entityNotFound, invalidParameter, type ParamsOf, specs } from '@millrace/api';
-import { freeAddress, guestMac, isHostName } from '../domain/addresses.ts';
+import { demandHostName, freeAddress, guestMac } from '../domain/addresses.ts';
 import { displayableName } from '../domain/template-registration.ts';
 import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
@@ -80,12 +80,7 @@ export const deployVirtualMachine = implement(
 function namesOf(params: Params) {
   const uuid = randomUUID();
   const name = params.name ?? `VM-${uuid}`;
-  if (!isHostName(name)) {
-    throw invalidParameter(
-      'name',
-      'must be a host name: 1 to 63 letters, digits and hyphens, beginning and ending with a letter or digit, not digits alone',
-    );
-  }
+  demandHostName('name', name);
   const displayName =
     params.displayname === undefined ? name : displayableName('displayname', params.displayname);
   return { uuid, name, displayName };

@@ -3,7 +3,7 @@ import { appendUserData, decodeUserData, variablesOf } from '../domain/user-data
 import type { Executor } from '../store/database.ts';
 import type { Row, RowUpdate, SshKey } from '../store/schema.ts';
 import { sshKeysNamed } from '../store/ssh-key-pairs.ts';
-import { findUserDataById, holdUserData } from '../store/user-data.ts';
+import { holdLinkedUserData, holdUserData } from '../store/user-data.ts';
 import type { Caller } from './command.ts';
 import { reachOf } from './scope.ts';
 
@@ -28,7 +28,7 @@ export async function userDataColumns(
 ): Promise<UserDataColumns> {
   const own = await givenUserData(executor, caller, params);
   const linked =
-    template.user_data_id === null ? undefined : await findUserDataById(executor, template.user_data_id);
+    template.user_data_id === null ? undefined : await holdLinkedUserData(executor, template.user_data_id);
   const chosen = linked ? joined(own, { text: linked.user_data, id: linked.id }, template, params) : own;
   const { userdatadetails } = params;
   return {

@@ -1,5 +1,5 @@
 import { ApiError, invalidParameter, type ParamsOf, specs } from '@millrace/api';
-import { isHostName } from '../domain/addresses.ts';
+import { demandHostName } from '../domain/addresses.ts';
 import { displayableName } from '../domain/template-registration.ts';
 import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
@@ -64,12 +64,7 @@ function unlinked(template: Row<'vm_template'>): Row<'vm_template'> {
 }
 
 async function newHostName(executor: Executor, vm: Row<'vm_instance'>, name: string): Promise<string> {
-  if (!isHostName(name)) {
-    throw invalidParameter(
-      'name',
-      'must be a host name: 1 to 63 letters, digits and hyphens, beginning and ending with a letter or digit, not digits alone',
-    );
-  }
+  demandHostName('name', name);
   if (name.toLowerCase() === vm.name.toLowerCase()) return name;
   const networks = await executor
     .selectFrom('nics')

@@ -99,8 +99,9 @@ export async function lockUserData(executor: Executor, uuid: string, scope: Owne
     .executeTakeFirst();
 }
 
-export async function findUserDataById(executor: Executor, id: number) {
-  return executor.selectFrom('user_data').selectAll().where('id', '=', id).executeTakeFirst();
+/** What is linked to a template, kept like `holdUserData` does. */
+export async function holdLinkedUserData(executor: Executor, id: number) {
+  return executor.selectFrom('user_data').selectAll().where('id', '=', id).forShare().executeTakeFirst();
 }
 
 /** How many templates and living instances use it. */
