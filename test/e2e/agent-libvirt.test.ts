@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -20,6 +20,7 @@ import {
 import { runProgram, sleep, spawnProgram } from '@millrace/core';
 import { makeTestAuthority, type TestAuthority } from '../../apps/agent/src/testing/authority.ts';
 import { type Connected, startTestServer, type TestServer } from '../../apps/agent/src/testing/server.ts';
+import { buildTinyTemplate } from '../../apps/standalone/src/tiny-template/build-tiny-template.ts';
 import { microGuestDisk, microGuestLines } from '../fixtures/micro-guest.ts';
 import { microIso } from '../fixtures/micro-iso.ts';
 
@@ -320,6 +321,40 @@ test('a VM with an empty disk boots from an ISO that the agent fetched; taken ou
   await call('vm.remove', { vm: referenceOf(installed) });
   await call('volume.remove', { pool: pool(), path: installed.rootDisk.path });
   await call('template.remove', { pool: pool(), installPath: 'installer.iso' });
+});
+
+test('a guest reads its host name, keys, user data and password from its config drive, which goes with the VM', {
+  skip,
+}, async () => {
+  const template = await buildTinyTemplate({
+    cacheDirectory: fileURLToPath(new URL('../../node_modules/.cache/millrace', import.meta.url)),
+    tag: 'machine-test',
+    signal,
+  });
+  await copyFile(template.path, join(directory, 'images', 'tiny.qcow2'));
+  const configDrive = {
+    hostName: 'reader',
+    zoneName: 'zone1',
+    serviceOffering: 'Micro',
+    sshKeys: ['ann', 'bob'].map((name) => ({ name, publicKey: `ssh-ed25519 AAAA ${name}` })),
+    userData: Buffer.from('#!/bin/sh\n').toString('base64'),
+    password: 'not for the log',
+  };
+  const reader = { ...vmNumber(5), memoryMiB: 128, hostName: 'reader', configDrive };
+  await deploy(reader, 'tiny');
+  await says(reader, 'MILLRACE-GUEST: config host=reader keys=2 userdata=10 password=yes');
+  await says(reader, 'MILLRACE-GUEST: ready host=reader ip=10.177.0.15');
+  const drive = `/run/millrace/config-drives/${reader.uuid}.iso`;
+  assert.equal((await stat(drive)).mode & 0o777, 0o600);
+  assert.doesNotMatch(agent!.log.join('\n'), /not for the log/);
+  await call('vm.stop', { vm: referenceOf(reader), forced: true, timeoutSeconds: 1 });
+  const { password: _, ...without } = configDrive;
+  await call('vm.start', { vm: { ...reader, configDrive: without } });
+  await says(reader, 'MILLRACE-GUEST: config host=reader keys=2 userdata=10 password=no');
+  await call('vm.remove', { vm: referenceOf(reader) });
+  assert.deepEqual(await readdir('/run/millrace/config-drives'), []);
+  await call('volume.remove', { pool: pool(), path: reader.rootDisk.path });
+  await call('template.remove', { pool: pool(), installPath: 'tiny.qcow2' });
 });
 
 test('libvirtd may be killed: guests go on, events come again, and what happened meanwhile is told', {

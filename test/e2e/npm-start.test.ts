@@ -252,6 +252,33 @@ test('an instance is deployed from an ISO with an empty disk, and boots from its
   );
 });
 
+test('a guest gets the SSH keys and the user data of its instance, and others after a reset', async () => {
+  const says = (id: string, line: string) =>
+    until(`'${line}' on the console`, 120_000, async () =>
+      (await consoleOf(id)).includes(line) ? true : undefined,
+    );
+  for (const name of ['one', 'two']) await instance.api.call('createSSHKeyPair', { name });
+  const job = await instance.api.run('deployVirtualMachine', {
+    zoneid: zoneId,
+    templateid: templateId,
+    serviceofferingid: offeringId,
+    name: 'keyed',
+    keypair: 'one',
+    userdata: Buffer.from('#!/bin/sh\n').toString('base64'),
+  });
+  assert.equal(job.jobstatus, 1, JSON.stringify(job));
+  const { id } = job.jobresult!['virtualmachine'] as { id: string };
+  await says(id, 'MILLRACE-GUEST: config host=keyed keys=1 userdata=10 password=no');
+  await instance.api.run('stopVirtualMachine', { id, forced: 'true' });
+  await instance.api.call('updateVirtualMachine', { id, name: 'renamed' });
+  const reset = await instance.api.run('resetSSHKeyForVirtualMachine', { id, keypairs: 'one,two' });
+  assert.equal(reset.jobstatus, 1, JSON.stringify(reset));
+  await instance.api.run('startVirtualMachine', { id });
+  await says(id, 'MILLRACE-GUEST: config host=renamed keys=2 userdata=10 password=no');
+  const expunged = await instance.api.run('destroyVirtualMachine', { id, expunge: 'true' });
+  assert.equal(expunged.jobstatus, 1, JSON.stringify(expunged));
+});
+
 test('start, reboot and stop change the guest and the state that the API shows', async () => {
   const started = await instance.api.run('startVirtualMachine', { id: secondVm });
   assert.equal(started.jobstatus, 1, JSON.stringify(started));

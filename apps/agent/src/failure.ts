@@ -17,6 +17,7 @@ export const agentErrors = {
   LIBVIRT_FAILED: 'libvirt refused an operation',
   VM_MISSING: 'libvirt does not know the virtual machine',
   MIGRATION_FAILED: 'the virtual machine cannot be moved between these hosts',
+  CONFIG_DRIVE_FAILED: 'the drive that hands keys, user data and the password to a guest could not be made',
   VM_NAME_TAKEN: 'another domain has the name of the virtual machine',
   NETWORK_UNAVAILABLE: 'the virtual network cannot be started on this host',
   OPERATION_ID_REUSED: 'an operation id was used for two different methods',

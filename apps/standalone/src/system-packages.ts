@@ -11,6 +11,7 @@ export const corePackages = {
   'dnsmasq-base': 'gives guests their addresses (DHCP)',
   iptables: 'lets guests reach the network (NAT)',
   iproute2: 'shows which networks are taken',
+  xorriso: 'makes the drive that hands SSH keys and user data to guests',
   bubblewrap: 'confines programs that read images',
   isal: 'unpacks .gz images at twice the speed (igzip)',
   zstd: 'unpacks .zst images on a core of its own',

@@ -1,3 +1,4 @@
+export * from './config-drive.ts';
 export * from './join.ts';
 export * from './messages.ts';
 export * from './peer.ts';

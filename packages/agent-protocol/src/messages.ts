@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { configDrive } from './config-drive.ts';
 
 /** Changed when a message changes in a way an older side cannot read. Sent in `host.hello`; a mismatch is refused. */
 export const protocolVersion = 1;
@@ -196,6 +197,8 @@ export const vmSpec = z.object({
       network: networkDefinition,
     }),
   ),
+  /** Absent: the guest gets no drive, and the one it may have had is taken away. */
+  configDrive: configDrive.optional(),
 });
 
 export const vmPowerState = z.enum(['Running', 'Stopped', 'Missing']);

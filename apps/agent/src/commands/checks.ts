@@ -41,6 +41,7 @@ const programs: readonly (readonly [program: string, packageName: string, lost: 
   ['dnsmasq', 'dnsmasq-base', undefined],
   ['iptables', 'iptables', undefined],
   ['prlimit', 'util-linux', undefined],
+  ['xorriso', 'xorriso', 'instances with SSH keys, user data or a password cannot start here'],
   ['bwrap', 'bubblewrap', 'programs that read images run without a sandbox'],
   ['xz', 'xz-utils', '.xz images cannot be unpacked'],
   ['bzip2', 'bzip2', '.bz2 images cannot be unpacked'],

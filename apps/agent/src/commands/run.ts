@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { describeError, hasErrorCode, type Logger, sleep } from '@millrace/core';
 import type { AgentConfig } from '../config.ts';
+import { makeConfigDrives } from '../config-drive/config-drives.ts';
 import { fail } from '../failure.ts';
 import { makeHandlers, readMethods } from '../handlers/all.ts';
 import { hostFacts, hostLoad } from '../host/facts.ts';
@@ -108,6 +109,7 @@ async function runAgent(
     virsh,
     subscribe: watch.subscribe,
     consoleLogs: makeConsoleLogs(),
+    configDrives: makeConfigDrives(),
     engine: loadImageEngine,
     transfers,
     virtType,

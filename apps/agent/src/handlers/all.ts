@@ -1,5 +1,6 @@
 import type { AgentMethods, Handlers } from '@millrace/agent-protocol';
 import type { Logger } from '@millrace/core';
+import type { ConfigDrives } from '../config-drive/config-drives.ts';
 import type { ConsoleLogs } from '../hypervisor/console-log.ts';
 import { makeNetworks } from '../hypervisor/networks.ts';
 import type { Virsh } from '../hypervisor/virsh.ts';
@@ -33,6 +34,7 @@ export interface HandlerDeps {
   readonly virsh: Virsh;
   readonly subscribe: Watch['subscribe'];
   readonly consoleLogs: ConsoleLogs;
+  readonly configDrives: ConfigDrives;
   readonly engine: () => Promise<ImageEngine>;
   readonly transfers: HostTransfers;
   readonly virtType: 'kvm' | 'qemu';

@@ -1,5 +1,6 @@
 import type { AgentMethods, Handlers } from '@millrace/agent-protocol';
 import type { Logger } from '@millrace/core';
+import type { ConfigDrives } from '../config-drive/config-drives.ts';
 import { fail } from '../failure.ts';
 import type { ConsoleLogs } from '../hypervisor/console-log.ts';
 import { domainState } from '../hypervisor/domains.ts';
@@ -14,6 +15,7 @@ export interface VmMigrateDeps {
   readonly virsh: Virsh;
   readonly networks: Networks;
   readonly consoleLogs: ConsoleLogs;
+  readonly configDrives: ConfigDrives;
   readonly lanes: Lanes;
   readonly log: Logger;
 }
@@ -31,7 +33,7 @@ const tunnelLifetimeMs = moveWithinMs + 60_000;
 
 /** Moves running VMs between hosts that share their disks, through a tunnel of the two agents (see tunnel.ts). */
 export function makeVmMigrate(deps: VmMigrateDeps): MigrateHandlers {
-  const { virsh, networks, consoleLogs, lanes, log } = deps;
+  const { virsh, networks, consoleLogs, configDrives, lanes, log } = deps;
   const tunnels = new Map<string, { readonly tunnel: Tunnel; readonly timer: NodeJS.Timeout }>();
 
   const endTunnel = async (session: string) => {
@@ -49,6 +51,8 @@ export function makeVmMigrate(deps: VmMigrateDeps): MigrateHandlers {
         if (state === 'Running') return { state, port: 0, poolPath: vm.pool.path };
         await consoleLogs.ensureDirectory();
         await prepareNetworks(networks, vm, signal);
+        // the definition that comes names it by the path it has on every host
+        await configDrives.place(vm, signal);
         await endTunnel(move.session);
         const paths = migrationPaths(move.session);
         const tunnel = await openTarget({ paths, secret: move.secret, libvirtSocket });
@@ -94,6 +98,7 @@ export function makeVmMigrate(deps: VmMigrateDeps): MigrateHandlers {
         );
         const moveMs = Math.round(performance.now() - begun);
         const state = await domainState(virsh, vm.uuid, signal);
+        if (state !== 'Running') await configDrives.remove(vm.uuid);
         log.info({ vm: vm.uuid, name: vm.instanceName, moveMs }, 'virtual machine moved to another host');
         return { state, moveMs };
       }),

@@ -1,3 +1,4 @@
+import type { ConfigDrives } from '../config-drive/config-drives.ts';
 import type { ConsoleLogs } from '../hypervisor/console-log.ts';
 import { type Networks, networkCardsOf } from '../hypervisor/networks.ts';
 import { destroy } from '../hypervisor/power.ts';
@@ -6,14 +7,15 @@ import type { Lanes } from '../lanes.ts';
 import type { Handler } from './handler.ts';
 import { vmLane } from './vm-lane.ts';
 
-/** Forgets a VM: pulls its plug, frees its addresses, removes its console log and its definition; its disks stay. */
+/** Forgets a VM: pulls its plug, frees its addresses, removes its console log, config drive and definition; its disks stay. */
 export function makeVmRemove(deps: {
   readonly virsh: Virsh;
   readonly networks: Networks;
   readonly consoleLogs: ConsoleLogs;
+  readonly configDrives: ConfigDrives;
   readonly lanes: Lanes;
 }): Handler<'vm.remove'> {
-  const { virsh, networks, consoleLogs, lanes } = deps;
+  const { virsh, networks, consoleLogs, configDrives, lanes } = deps;
   return ({ vm }, { signal }) =>
     lanes.run(vmLane(vm.uuid), signal, async () => {
       const description = await unless('no-domain', virsh(['dumpxml', '--inactive', vm.uuid], { signal }));
@@ -23,6 +25,7 @@ export function makeVmRemove(deps: {
           await networks.unreserve(network, mac, signal);
       }
       await consoleLogs.remove(vm.instanceName);
+      await configDrives.remove(vm.uuid);
       // last, since it holds what the steps before need when a crash makes them run again
       await unless(
         'no-domain',

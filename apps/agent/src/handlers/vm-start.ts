@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import type { VmSpec } from '@millrace/agent-protocol';
 import type { Logger } from '@millrace/core';
+import type { ConfigDrives } from '../config-drive/config-drives.ts';
 import { fail } from '../failure.ts';
 import type { ConsoleLogs } from '../hypervisor/console-log.ts';
 import { withDefinitionFile } from '../hypervisor/definition-file.ts';
@@ -19,6 +20,7 @@ export interface VmStartDeps {
   readonly virsh: Virsh;
   readonly networks: Networks;
   readonly consoleLogs: ConsoleLogs;
+  readonly configDrives: ConfigDrives;
   readonly lanes: Lanes;
   readonly virtType: 'kvm' | 'qemu';
   readonly log: Logger;
@@ -29,7 +31,7 @@ export interface VmStartDeps {
  * the start. A VM that runs is left alone. `startMs` is the time libvirt took for the start itself.
  */
 export function makeVmStart(deps: VmStartDeps): Handler<'vm.start'> {
-  const { virsh, networks, consoleLogs, lanes, log } = deps;
+  const { virsh, networks, consoleLogs, configDrives, lanes, log } = deps;
   return ({ vm }, { signal }) =>
     lanes.run(vmLane(vm.uuid), signal, async () => {
       if ((await domainState(virsh, vm.uuid, signal)) === 'Running')
@@ -46,7 +48,9 @@ export function makeVmStart(deps: VmStartDeps): Handler<'vm.start'> {
         );
         await consoleLogs.ensureDirectory();
         const consoleLogPath = consoleLogs.pathOf(vm.instanceName);
-        await define(virsh, vm, { disk, dataDisks, cdrom, virtType: deps.virtType, consoleLogPath }, signal);
+        const configDrivePath = await configDrives.place(vm, signal);
+        const options = { disk, dataDisks, cdrom, virtType: deps.virtType, consoleLogPath, configDrivePath };
+        await define(virsh, vm, options, signal);
       };
       const prepareCards = () => prepareNetworks(networks, vm, signal);
       // both to their end, whatever becomes of the other: nothing of this start may happen after its lane is free again

@@ -89,3 +89,18 @@ test('a hostile path or serial stays a path or serial', () => {
   assert.deepEqual(elementsOf(document, 'source')[0], { file: path });
   assert.deepEqual(elementsOf(document, 'x'), []);
 });
+
+test('the config drive is a read-only disc on virtio-scsi, beside the drive for ISOs, and nothing boots from it', () => {
+  assert.equal(elementsOf(domainXml(makeTestVm(), options), 'controller').length, 0);
+  const document = domainXml(makeTestVm(), { ...options, configDrivePath: "/run/x'.iso" });
+  const drives = [...document.matchAll(/<disk type='file' device='cdrom'>.*?<\/disk>/gs)].map(
+    ([text]) => text,
+  );
+  const drive = drives.find((text) => text.includes("bus='scsi'"))!;
+  assert.deepEqual(elementsOf(drive, 'source'), [{ file: "/run/x'.iso" }]);
+  assert.deepEqual(elementsOf(drive, 'driver'), [{ name: 'qemu', type: 'raw' }]);
+  assert.match(drive, /<readonly\/>/);
+  assert.equal(drives.length, 2);
+  assert.deepEqual(elementsOf(document, 'controller'), [{ type: 'scsi', index: '0', model: 'virtio-scsi' }]);
+  assert.deepEqual(elementsOf(document, 'boot'), [{ dev: 'hd' }]);
+});

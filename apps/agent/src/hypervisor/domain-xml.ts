@@ -26,6 +26,8 @@ export interface DomainOptions {
   readonly cdrom?: { readonly path: string; readonly bootFirst: boolean } | undefined;
   /** Absolute path of the file the serial console is logged to. */
   readonly consoleLogPath: string;
+  /** Absolute path of the ISO with what is handed to the guest, if there is anything. */
+  readonly configDrivePath?: string | undefined;
 }
 
 export const millraceNamespace = 'urn:millrace:domain:1';
@@ -41,10 +43,11 @@ export const millraceNamespace = 'urn:millrace:domain:1';
  * - The screen is reachable by a Unix socket in libvirt's own directory only: a port on loopback would be open to every
  *   user of the host.
  * - Every VM has a CD-ROM drive, so that an ISO can be put in while it runs; on IDE, which installers know without drivers.
+ * - The config drive is on virtio-scsi: kernels made for clouds may have no driver for another.
  * - A guest that powers itself off or crashes leaves the domain shut off; it is started by the server alone.
  */
 export function domainXml(vm: VmSpec, options: DomainOptions): string {
-  const { virtType, disk, cdrom, consoleLogPath } = options;
+  const { virtType, disk, cdrom, consoleLogPath, configDrivePath } = options;
   const bootOrder = cdrom?.bootFirst ? ['cdrom', 'hd'] : ['hd'];
   // TCG: everything it can emulate, for guests whose user land wants x86-64-v2. KVM: what the CPU has, still migratable
   const cpu = virtType === 'kvm' ? xml`<cpu mode='host-model'/>` : xml`<cpu mode='maximum'/>`;
@@ -64,6 +67,7 @@ export function domainXml(vm: VmSpec, options: DomainOptions): string {
   <devices>
     ${diskXml(disk)}
     ${joinXml((options.dataDisks ?? []).map(dataDiskXml))}
+    ${configDriveXml(configDrivePath)}
     ${cdromXml(cdrom?.path)}
     ${joinXml(vm.nics.map(nicXml))}
     <serial type='pty'><log file='${consoleLogPath}' append='on'/><target port='0'/></serial>
@@ -115,6 +119,18 @@ export function cdromXml(path: string | undefined): RawXml {
       <driver name='qemu' type='raw'/>
       ${source}
       <target dev='hdc' bus='ide'/>
+      <readonly/>
+    </disk>`;
+}
+
+function configDriveXml(path: string | undefined): RawXml {
+  if (path === undefined) return xml``;
+  return xml`<controller type='scsi' index='0' model='virtio-scsi'/>
+    <disk type='file' device='cdrom'>
+      <driver name='qemu' type='raw'/>
+      <source file='${path}'/>
+      <backingStore/>
+      <target dev='sda' bus='scsi'/>
       <readonly/>
     </disk>`;
 }

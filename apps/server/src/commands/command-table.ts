@@ -7,12 +7,15 @@ import {
   uploadTemplateDirectDownloadCertificate,
 } from './certificates.ts';
 import type { Command } from './command.ts';
+import { createSSHKeyPair } from './create-ssh-key-pair.ts';
 import { createStoragePool } from './create-storage-pool.ts';
 import { attachVolume, createVolume, deleteVolume, detachVolume, resizeVolume } from './data-volumes.ts';
 import { deleteHost } from './delete-host.ts';
 import { deleteIso } from './delete-iso.ts';
+import { deleteSSHKeyPair } from './delete-ssh-key-pair.ts';
 import { deleteStoragePool } from './delete-storage-pool.ts';
 import { deleteTemplate } from './delete-template.ts';
+import { deleteUserData } from './delete-user-data.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine } from './destroy-virtual-machine.ts';
 import { detachIso } from './detach-iso.ts';
@@ -21,7 +24,9 @@ import { expungeVirtualMachine } from './expunge-virtual-machine.ts';
 import { getUser } from './get-user.ts';
 import { getUserKeys } from './get-user-keys.ts';
 import { getVirtualMachineConsoleOutput } from './get-virtual-machine-console-output.ts';
+import { getVMPassword } from './get-vm-password.ts';
 import { cancelHostMaintenance, prepareHostForMaintenance } from './host-maintenance.ts';
+import { linkUserDataToTemplate } from './link-user-data-to-template.ts';
 import { listApis } from './list-apis.ts';
 import { listAsyncJobs } from './list-async-jobs.ts';
 import { listCapabilities } from './list-capabilities.ts';
@@ -34,8 +39,10 @@ import { listNetworks } from './list-networks.ts';
 import { listOsTypes } from './list-os-types.ts';
 import { listPods } from './list-pods.ts';
 import { listServiceOfferings } from './list-service-offerings.ts';
+import { listSSHKeyPairs } from './list-ssh-key-pairs.ts';
 import { listStoragePools } from './list-storage-pools.ts';
 import { listTemplates } from './list-templates.ts';
+import { listUserData } from './list-user-data.ts';
 import { listUsers } from './list-users.ts';
 import { listVirtualMachines } from './list-virtual-machines.ts';
 import { listVolumes } from './list-volumes.ts';
@@ -47,14 +54,19 @@ import { queryAsyncJobResult } from './query-async-job-result.ts';
 import { rebootVirtualMachine } from './reboot-virtual-machine.ts';
 import { recoverVirtualMachine } from './recover-virtual-machine.ts';
 import { registerIso } from './register-iso.ts';
+import { registerSSHKeyPair } from './register-ssh-key-pair.ts';
 import { registerTemplate } from './register-template.ts';
+import { registerUserData } from './register-user-data.ts';
 import { registerUserKeys } from './register-user-keys.ts';
+import { resetPasswordForVirtualMachine } from './reset-password-for-virtual-machine.ts';
+import { resetSSHKeyForVirtualMachine } from './reset-ssh-key-for-virtual-machine.ts';
 import { restoreVirtualMachine } from './restore-virtual-machine.ts';
 import { startVirtualMachine } from './start-virtual-machine.ts';
 import { stopVirtualMachine } from './stop-virtual-machine.ts';
 import { updateConfiguration } from './update-configuration.ts';
 import { updateHost } from './update-host.ts';
 import { updateStoragePool } from './update-storage-pool.ts';
+import { updateVirtualMachine } from './update-virtual-machine.ts';
 
 /** Every command but login and logout, which are about the HTTP session and live with it. */
 export const commandTable: readonly Command[] = [
@@ -69,18 +81,23 @@ export const commandTable: readonly Command[] = [
   listDiskOfferings,
   resizeVolume,
   cancelHostMaintenance,
+  createSSHKeyPair,
   createStoragePool,
   deleteHost,
   deleteIso,
+  deleteSSHKeyPair,
   deleteStoragePool,
   deleteTemplate,
+  deleteUserData,
   deployVirtualMachine,
   destroyVirtualMachine,
   detachIso,
   expungeVirtualMachine,
   getUser,
   getUserKeys,
+  getVMPassword,
   getVirtualMachineConsoleOutput,
+  linkUserDataToTemplate,
   listApis,
   listAsyncJobs,
   listCapabilities,
@@ -92,10 +109,12 @@ export const commandTable: readonly Command[] = [
   listNetworks,
   listOsTypes,
   listPods,
+  listSSHKeyPairs,
   listServiceOfferings,
   listStoragePools,
   listTemplateDirectDownloadCertificates,
   listTemplates,
+  listUserData,
   listUsers,
   listVirtualMachines,
   listVolumes,
@@ -109,8 +128,12 @@ export const commandTable: readonly Command[] = [
   rebootVirtualMachine,
   recoverVirtualMachine,
   registerIso,
+  registerSSHKeyPair,
   registerTemplate,
+  registerUserData,
   registerUserKeys,
+  resetPasswordForVirtualMachine,
+  resetSSHKeyForVirtualMachine,
   restoreVirtualMachine,
   revokeTemplateDirectDownloadCertificate,
   startVirtualMachine,
@@ -118,5 +141,6 @@ export const commandTable: readonly Command[] = [
   updateConfiguration,
   updateHost,
   updateStoragePool,
+  updateVirtualMachine,
   uploadTemplateDirectDownloadCertificate,
 ];

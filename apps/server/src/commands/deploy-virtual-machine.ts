@@ -1,13 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { ApiError, entityNotFound, invalidParameter, type ParamsOf, specs } from '@millrace/api';
-import { freeAddress, guestMac, isHostName } from '../domain/addresses.ts';
+import { demandHostName, freeAddress, guestMac } from '../domain/addresses.ts';
 import { displayableName } from '../domain/template-registration.ts';
 import { insertDataVolume } from '../store/data-volumes.ts';
 import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
+import { renewPassword } from '../store/guest-password.ts';
 import { isHostNameTaken, isMacTaken, lockNetworks, takenAddresses } from '../store/network-list.ts';
 import { findOffering } from '../store/offering-list.ts';
-import type { Row } from '../store/schema.ts';
+import type { Row, SshKey } from '../store/schema.ts';
 import { readSetting } from '../store/settings.ts';
 import { usableTemplate } from '../store/templates.ts';
 import { insertVirtualMachine } from '../store/virtual-machines.ts';
@@ -15,6 +16,7 @@ import { findZone } from '../store/zone-list.ts';
 import { type Caller, implement } from './command.ts';
 import { dataDiskSize } from './data-volumes.ts';
 import { hostIdOf } from './find-host.ts';
+import { keysNamed, userDataColumns } from './guest-settings.ts';
 import { rootDiskBytes } from './root-disk-size.ts';
 import { ownerOf, reachOf } from './scope.ts';
 
@@ -43,8 +45,11 @@ export const deployVirtualMachine = implement(
         account_id: plan.accountId,
         user_id: caller.userId,
         service_offering_id: plan.offeringId,
+        ...plan.userData,
+        ssh_keys: JSON.stringify(plan.sshKeys),
       };
       const vmId = await insertVirtualMachine(trx, vm, await readSetting(trx, 'instance.name'));
+      await renewPassword(trx, vmId, plan.template);
       await reserve(trx, vmId, plan);
       const jobId = await jobs.enqueue(trx, {
         command: 'deployVirtualMachine',
@@ -77,12 +82,7 @@ export const deployVirtualMachine = implement(
 function namesOf(params: Params) {
   const uuid = randomUUID();
   const name = params.name ?? `VM-${uuid}`;
-  if (!isHostName(name)) {
-    throw invalidParameter(
-      'name',
-      'must be a host name: 1 to 63 letters, digits and hyphens, beginning and ending with a letter or digit, not digits alone',
-    );
-  }
+  demandHostName('name', name);
   const displayName =
     params.displayname === undefined ? name : displayableName('displayname', params.displayname);
   return { uuid, name, displayName };
@@ -97,6 +97,8 @@ interface Plan {
   readonly rootDiskSizeBytes: number | undefined;
   readonly hostId: number | undefined;
   readonly dataDisk: { readonly offeringId: number; readonly sizeBytes: number } | undefined;
+  readonly userData: Awaited<ReturnType<typeof userDataColumns>>;
+  readonly sshKeys: readonly SshKey[];
 }
 
 /** Finds everything the parameters name, and refuses what does not fit together. */
@@ -133,6 +135,8 @@ async function planOf(executor: Executor, params: Params, caller: Caller): Promi
       params.diskofferingid === undefined
         ? undefined
         : await dataDiskSize(executor, params.diskofferingid, params.size),
+    userData: await userDataColumns(executor, caller, params, template),
+    sshKeys: await keysNamed(executor, owner.accountId, params),
   };
 }
 

@@ -30,9 +30,12 @@ export const listVirtualMachines = implement(
       networkUuid: params.networkid,
       serviceOfferingUuid: params.serviceofferingid,
       userUuid: params.userid,
+      keyPair: params.keypair,
+      haEnabled: params.haenable,
     };
     const { rows, count } = await listVirtualMachineRows(database, filter, await pageFrom(database, params));
-    return { list: await virtualMachineEntities(database, rows, caller.role === 'admin'), count };
+    const options = { withUserData: params.userdata === true };
+    return { list: await virtualMachineEntities(database, rows, caller.role === 'admin', options), count };
   },
 );
 

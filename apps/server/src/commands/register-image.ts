@@ -45,6 +45,7 @@ export interface ImageRegistration {
   readonly bootable: boolean;
   readonly templatetag?: string | undefined;
   readonly sshkeyenabled?: boolean | undefined;
+  readonly passwordenabled?: boolean | undefined;
   readonly isdynamicallyscalable?: boolean | undefined;
   readonly isextractable?: boolean | undefined;
   readonly isfeatured?: boolean | undefined;
@@ -224,6 +225,7 @@ async function store(
         extractable: wanted.isextractable ?? false,
         dynamically_scalable: wanted.isdynamicallyscalable ?? false,
         enable_sshkey: wanted.sshkeyenabled ?? false,
+        enable_password: wanted.passwordenabled ?? false,
         cross_zones: isEveryZone(wanted),
         template_tag: wanted.templatetag ?? null,
         size: image.sizeBytes ?? null,

@@ -131,7 +131,7 @@ test('what does not exist, does not fit or is not allowed is refused by name, an
     ['rootdisksize', { 'details[0].rootdisksize': 'big' }],
     ['details', { 'details[0].cpuNumber': '2' }],
     ['hypervisor', { hypervisor: 'VMware' }],
-    ['userdata', { userdata: 'IyEvYmluL3No' }],
+    ['userdata', { userdata: '#!' }],
     ['keypair', { keypair: 'mine' }],
     ['iptonetworklist', { 'iptonetworklist[0].networkid': unknown }],
     ['account', { account: 'nobody' }],
@@ -171,6 +171,8 @@ const jobCommands: Readonly<
   restoreVirtualMachine: { rootdisksize: '9' },
   detachIso: { forced: 'true' },
   migrateVirtualMachine: {},
+  resetPasswordForVirtualMachine: {},
+  resetSSHKeyForVirtualMachine: { keypair: 'mine' },
 };
 
 const expectedParameters: Readonly<Record<keyof typeof jobCommands, object>> = {
@@ -182,6 +184,8 @@ const expectedParameters: Readonly<Record<keyof typeof jobCommands, object>> = {
   restoreVirtualMachine: { vmId: 1, rootDiskSizeBytes: 9 * 1024 ** 3 },
   detachIso: { vmId: 1, forced: true },
   migrateVirtualMachine: { vmId: 1 },
+  resetPasswordForVirtualMachine: { vmId: 1 },
+  resetSSHKeyForVirtualMachine: { vmId: 1 },
 };
 
 for (const [command, params] of Object.entries(jobCommands)) {
@@ -192,6 +196,8 @@ for (const [command, params] of Object.entries(jobCommands)) {
       ? 'virtualmachineid'
       : 'id';
     await cloud.database.updateTable('vm_instance').set({ iso_id: 1 }).execute();
+    await cloud.database.updateTable('vm_template').set({ enable_password: true }).execute();
+    await cloud.call('createSSHKeyPair', { name: 'mine' });
     const call = () => cloud.call(command, { [idParam]: String(id), ...params });
     const allowed: readonly string[] = requestableStates[command as VmCommand];
     for (const state of vmStates) {

@@ -1,3 +1,5 @@
+import { invalidParameter } from '@millrace/api';
+
 /** The number of a dotted IPv4 address. @throws RangeError when it is none. */
 export function ipv4Number(text: string): number {
   const parts = text.split('.').map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : Number.NaN));
@@ -32,4 +34,13 @@ export function guestMac(random: Uint8Array): string {
 /** A host name as RFC 1123 has it, one label: letters, digits and inner hyphens, 63 at most, not digits alone. */
 export function isHostName(text: string): boolean {
   return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(text) && !/^\d+$/.test(text);
+}
+
+/** @throws ApiError 431 */
+export function demandHostName(param: string, text: string): void {
+  if (isHostName(text)) return;
+  throw invalidParameter(
+    param,
+    'must be a host name: 1 to 63 letters, digits and hyphens, beginning and ending with a letter or digit, not digits alone',
+  );
 }

@@ -36,8 +36,15 @@ test('late reports of hosts do not bring back what is destroyed, expunging, expu
   }
 });
 
-/** What is put into a drive, or plugged in, changes no state. */
-type Unmoved = 'attachIso' | 'detachIso' | 'attachVolume' | 'detachVolume' | 'resizeVolume';
+/** What is put into a drive or plugged in, and what is kept for the next start, change no state. */
+type Unmoved =
+  | 'attachIso'
+  | 'detachIso'
+  | 'attachVolume'
+  | 'detachVolume'
+  | 'resizeVolume'
+  | 'resetPasswordForVirtualMachine'
+  | 'resetSSHKeyForVirtualMachine';
 
 const beginnings: Readonly<Record<Exclude<VmCommand, Unmoved>, Parameters<typeof nextState>[1]>> = {
   startVirtualMachine: 'start',

@@ -131,6 +131,8 @@ export const requestableStates = {
   attachVolume: ['Running', 'Stopped'],
   detachVolume: ['Running', 'Stopped'],
   resizeVolume: ['Running', 'Stopped'],
+  resetPasswordForVirtualMachine: ['Stopped'],
+  resetSSHKeyForVirtualMachine: ['Stopped'],
   attachIso: ['Running', 'Stopped'],
   detachIso: ['Running', 'Stopped'],
 } as const satisfies Record<string, readonly VmState[]>;

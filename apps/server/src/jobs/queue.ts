@@ -18,6 +18,8 @@ export interface JobParameters {
   prepareHostForMaintenance: { hostId: number };
   cancelHostMaintenance: { hostId: number };
   deleteIso: { templateId: number; forced: boolean };
+  resetPasswordForVirtualMachine: { vmId: number };
+  resetSSHKeyForVirtualMachine: { vmId: number };
   attachIso: { vmId: number; isoId: number; forced: boolean };
   detachIso: { vmId: number; forced: boolean };
   prepareTemplate: { templateId: number; poolIds: readonly number[] };

@@ -8,6 +8,14 @@ type Defaulted<T> = ColumnType<T, T | undefined, T>;
 type Json = JSONColumnType<object, string, string>;
 type NullableJson = ColumnType<unknown, string | null | undefined, string | null>;
 
+type StringMap = Readonly<Record<string, string>>;
+
+/** A public key that an instance has. */
+export interface SshKey {
+  readonly name: string;
+  readonly publicKey: string;
+}
+
 interface Identified {
   id: Generated<number>;
   uuid: string;
@@ -171,6 +179,26 @@ export interface Tables {
     physical_size: Nullable<number>;
     source_count: Nullable<number>;
     state: Defaulted<string>;
+    user_data_id: Nullable<number>;
+    user_data_link_policy: Nullable<string>;
+  };
+  ssh_keypairs: {
+    id: Generated<number>;
+    uuid: string;
+    account_id: number;
+    keypair_name: string;
+    fingerprint: string;
+    public_key: string;
+    created: Created;
+  };
+  user_data: {
+    id: Generated<number>;
+    uuid: string;
+    account_id: number;
+    name: string;
+    user_data: string;
+    params: Nullable<string>;
+    created: Created;
   };
   vm_template_details: { id: Generated<number>; template_id: number; name: string; value: string };
   template_zone_ref: { zone_id: number; template_id: number; created: Created; removed: Time };
@@ -213,6 +241,12 @@ export interface Tables {
     user_id: number;
     service_offering_id: number;
     user_data: Nullable<string>;
+    user_data_id: Nullable<number>;
+    user_data_details: ColumnType<StringMap | null, string | null | undefined, string | null>;
+    ssh_keys: ColumnType<readonly SshKey[], string | undefined, string>;
+    ha_enabled: Defaulted<boolean>;
+    encrypted_password: Nullable<string>;
+    new_password: Nullable<string>;
     error_text: Nullable<string>;
     power_state: Nullable<string>;
     power_state_update_time: Time;

@@ -84,6 +84,10 @@ const columns = [
   'data_center.id as zone_id',
   'data_center.uuid as zone_uuid',
   'data_center.name as zone_name',
+  'vm_template.user_data_link_policy',
+  'user_data.uuid as user_data_uuid',
+  'user_data.name as user_data_name',
+  'user_data.params as user_data_params',
 ] as const;
 
 function filtered(executor: Executor, filter: TemplateFilter) {
@@ -92,6 +96,7 @@ function filtered(executor: Executor, filter: TemplateFilter) {
     .innerJoin('account', 'account.id', 'vm_template.account_id')
     .innerJoin('domain', 'domain.id', 'account.domain_id')
     .innerJoin('guest_os', 'guest_os.id', 'vm_template.guest_os_id')
+    .leftJoin('user_data', 'user_data.id', 'vm_template.user_data_id')
     .innerJoin('template_zone_ref', 'template_zone_ref.template_id', 'vm_template.id')
     .innerJoin('data_center', 'data_center.id', 'template_zone_ref.zone_id')
     .where(selected(filter.selection));

@@ -23,6 +23,8 @@ export interface VirtualMachineFilter {
   readonly networkUuid?: string | undefined;
   readonly serviceOfferingUuid?: string | undefined;
   readonly userUuid?: string | undefined;
+  readonly keyPair?: string | undefined;
+  readonly haEnabled?: boolean | undefined;
   /** Expunged instances too. */
   readonly removed?: boolean | undefined;
 }
@@ -44,6 +46,12 @@ const columns = [
   'vm_instance.instance_name',
   'vm_instance.state',
   'vm_instance.error_text',
+  'vm_instance.ha_enabled',
+  'vm_instance.ssh_keys',
+  'vm_instance.user_data_details',
+  'user_data.uuid as user_data_uuid',
+  'user_data.name as user_data_name',
+  'vm_template.user_data_link_policy',
   'vm_instance.created',
   'vm_instance.update_time',
   'account.account_name',
@@ -87,6 +95,7 @@ function joined(executor: Executor) {
     .innerJoin('service_offering', 'service_offering.id', 'vm_instance.service_offering_id')
     .innerJoin('guest_os', 'guest_os.id', 'vm_instance.guest_os_id')
     .leftJoin('vm_template as iso', 'iso.id', 'vm_instance.iso_id')
+    .leftJoin('user_data', 'user_data.id', 'vm_instance.user_data_id')
     .leftJoin('host', 'host.id', 'vm_instance.host_id')
     .leftJoin('host_pod_ref', 'host_pod_ref.id', 'vm_instance.pod_id')
     .leftJoin('cluster', 'cluster.id', 'host.cluster_id');
@@ -114,11 +123,16 @@ function filtered(executor: Executor, filter: VirtualMachineFilter) {
     ['iso.uuid', filter.isoUuid],
     ['service_offering.uuid', filter.serviceOfferingUuid],
     ['user.uuid', filter.userUuid],
+    ['vm_instance.ha_enabled', filter.haEnabled],
   ] as const;
   for (const [column, value] of equal) {
     if (value !== undefined) query = query.where(column, '=', value);
   }
-  const { networkUuid, poolUuid } = filter;
+  const { keyPair, networkUuid, poolUuid } = filter;
+  if (keyPair !== undefined) {
+    const wanted = JSON.stringify([{ name: keyPair }]);
+    query = query.where(sql<boolean>`vm_instance.ssh_keys @> ${wanted}::jsonb`);
+  }
   if (networkUuid !== undefined) {
     query = query.where(
       sql<boolean>`exists (select from nics join networks on networks.id = nics.network_id
@@ -157,6 +171,16 @@ export async function nicsOf(executor: Executor, vmIds: readonly number[]) {
     ])
     .orderBy('nics.instance_id')
     .orderBy('nics.device_id')
+    .execute();
+}
+
+/** The details of instances. */
+export async function vmDetailsOf(executor: Executor, vmIds: readonly number[]) {
+  return executor
+    .selectFrom('vm_instance_details')
+    .select(['vm_id', 'name', 'value'])
+    .where('vm_id', '=', sql<number>`any(${vmIds})`)
+    .orderBy('id')
     .execute();
 }
 

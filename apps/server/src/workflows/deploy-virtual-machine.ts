@@ -13,7 +13,7 @@ import {
 } from './host-steps.ts';
 import { loadVm, rootVolumeOf } from './records.ts';
 import { shortened, tryHosts } from './try-hosts.ts';
-import { recordVmEvent, vmAnswer } from './vm-job.ts';
+import { recordVmEvent, vmAnswerWithPassword } from './vm-job.ts';
 
 type Context = JobContext<'deployVirtualMachine'>;
 
@@ -66,7 +66,7 @@ export function deployVirtualMachine(deps: WorkflowDeps): JobDefinition<'deployV
         if (error instanceof ApiError) await failDeployment(deps, context, error.userText);
         throw error;
       }
-      return vmAnswer(context, vmId);
+      return vmAnswerWithPassword(context, vmId);
     },
     giveUp: (context, reason) => failDeployment(deps, context, reason),
   };
@@ -79,6 +79,8 @@ async function failDeployment(deps: WorkflowDeps, context: Context, reason: stri
       error_text: shortened(reason),
       host_id: null,
       last_host_id: null,
+      new_password: null,
+      encrypted_password: null,
     });
     // it runs, or somebody destroyed it: what it holds is in use, or released elsewhere
     if (!applied) return false;

@@ -89,6 +89,10 @@ async function expungeVm(deps: WorkflowDeps, context: JobContext, vmId: number):
     await transitionVm(trx, vmId, 'expunged', {
       removed: vm.removed ?? new Date(),
       host_id: null,
+      user_data: null,
+      user_data_details: null,
+      new_password: null,
+      encrypted_password: null,
     });
     await recordVmEvent(trx, context, vm, {
       type: 'VM.EXPUNGE',

@@ -10,6 +10,7 @@ import type { WorkflowDeps } from './host-steps.ts';
 import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
 import { rebootVirtualMachine, startVirtualMachine, stopVirtualMachine } from './power-virtual-machine.ts';
 import { prepareTemplate } from './prepare-template.ts';
+import { resetPasswordForVirtualMachine, resetSSHKeyForVirtualMachine } from './reset-guest-access.ts';
 import { restoreVirtualMachine } from './restore-virtual-machine.ts';
 
 /** What each command's job does. */
@@ -31,6 +32,8 @@ export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQ
     prepareHostForMaintenance: prepareHostForMaintenance(deps),
     cancelHostMaintenance: cancelHostMaintenance(),
     deleteIso: deleteIso(deps),
+    resetPasswordForVirtualMachine: resetPasswordForVirtualMachine(),
+    resetSSHKeyForVirtualMachine: resetSSHKeyForVirtualMachine(),
     attachIso: attachIso(deps),
     detachIso: detachIso(deps),
     prepareTemplate: prepareTemplate(deps),

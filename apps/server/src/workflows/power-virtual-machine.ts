@@ -9,7 +9,7 @@ import { callHost } from './agent-call.ts';
 import { chooseHostStep, prepareIsoSteps, startStep, type WorkflowDeps } from './host-steps.ts';
 import { loadPlace, loadVm, loadVmSpec, rootVolumeOf } from './records.ts';
 import { tryHosts } from './try-hosts.ts';
-import { hostFailure, reconnectBoundMs, recordVmEvent, vmAnswer } from './vm-job.ts';
+import { hostFailure, reconnectBoundMs, recordVmEvent, vmAnswer, vmAnswerWithPassword } from './vm-job.ts';
 
 /** Starts an instance on a host that reaches its disk. */
 export function startVirtualMachine(deps: WorkflowDeps): JobDefinition<'startVirtualMachine'> {
@@ -39,7 +39,7 @@ export function startVirtualMachine(deps: WorkflowDeps): JobDefinition<'startVir
         throw error;
       }
       await complete(context, vm, 'VM.START', `Successfully started instance ${vm.name}`);
-      return vmAnswer(context, vmId);
+      return vmAnswerWithPassword(context, vmId);
     },
     async giveUp(context, reason) {
       const { vm } = await context.read((database) => loadVm(database, context.parameters.vmId));

@@ -198,6 +198,7 @@ export async function loadVmSpec(
     dataDisks: (await dataVolumesOf(executor, vm.id)).flatMap(({ path, uuid, device_id }) =>
       path === null ? [] : [dataDiskSpec({ path, uuid, device_id })],
     ),
+    ...(await configDriveOf(executor, record)),
     ...(iso ? { cdrom: { path: templateFileName(iso), bootFirst: iso.bootable } } : {}),
     nics: nics.map((nic) => ({
       mac: nic.mac_address,
@@ -219,6 +220,44 @@ export function dataDiskSpec(volume: {
 /** virtio serial numbers have at most 20 characters; CloudStack uses the volume's uuid without dashes, cut. */
 function serialOf(uuid: string): string {
   return uuid.replaceAll('-', '').slice(0, 20);
+}
+
+/** What is handed to the guest, looked up now, for a step before may have given it a new password. */
+async function configDriveOf(
+  executor: Executor,
+  { vm, offering }: VmRecord,
+): Promise<Pick<VmSpec, 'configDrive'>> {
+  const row = await executor
+    .selectFrom('vm_instance')
+    .innerJoin('data_center', 'data_center.id', 'vm_instance.data_center_id')
+    .where('vm_instance.id', '=', vm.id)
+    .select([
+      'vm_instance.name',
+      'vm_instance.user_data',
+      'vm_instance.user_data_details',
+      'vm_instance.ssh_keys',
+      'vm_instance.new_password',
+      'data_center.name as zone_name',
+    ])
+    .executeTakeFirstOrThrow();
+  const {
+    user_data: userData,
+    user_data_details: variables,
+    ssh_keys: sshKeys,
+    new_password: password,
+  } = row;
+  if (userData === null && variables === null && password === null && sshKeys.length === 0) return {};
+  return {
+    configDrive: {
+      hostName: row.name,
+      zoneName: row.zone_name,
+      serviceOffering: offering.name,
+      sshKeys: [...sshKeys],
+      ...(userData === null ? {} : { userData }),
+      ...(variables === null ? {} : { variables: { ...variables } }),
+      ...(password === null ? {} : { password }),
+    },
+  };
 }
 
 function networkOf(row: Row<'networks'>): NetworkDefinition {

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { JobContext } from '../jobs/job-context.ts';
 import type { Step } from '../jobs/steps.ts';
 import { beginAttempt } from '../store/deployment-attempts.ts';
+import { renewPassword } from '../store/guest-password.ts';
 import type { Row } from '../store/schema.ts';
 import { holdCopy } from '../store/template-spool.ts';
 import { transitionVm } from '../store/vm-transitions.ts';
@@ -255,6 +256,8 @@ function swapStep({ context, record, template }: Restore): Step<RestoreState> {
           })
           .where('id', '=', vm.id)
           .execute();
+        // the old one was on the old disk
+        await renewPassword(trx, vm.id, template);
       });
       return {};
     },

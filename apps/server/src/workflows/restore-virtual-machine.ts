@@ -10,7 +10,7 @@ import { makeAttemptProgress } from './attempt-progress.ts';
 import type { WorkflowDeps } from './host-steps.ts';
 import { loadTemplateRow, loadVm } from './records.ts';
 import { decodeRestoreState, type Restore, type RestoreState, restoreSteps } from './restore-steps.ts';
-import { reconnectBoundMs, recordVmEvent, vmAnswer } from './vm-job.ts';
+import { reconnectBoundMs, recordVmEvent, vmAnswerWithPassword } from './vm-job.ts';
 
 type Context = JobContext<'restoreVirtualMachine'>;
 
@@ -67,7 +67,7 @@ export function restoreVirtualMachine(deps: WorkflowDeps): JobDefinition<'restor
           description: `Successfully restored instance ${vm.name} from template ${template.name}`,
         });
       });
-      return vmAnswer(context, vmId);
+      return vmAnswerWithPassword(context, vmId);
     },
     async giveUp(context, reason) {
       const { vm } = await context.read((database) => loadVm(database, context.parameters.vmId));

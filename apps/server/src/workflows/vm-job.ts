@@ -9,10 +9,27 @@ import type { Row } from '../store/schema.ts';
 import { readSetting } from '../store/settings.ts';
 import { callHost } from './agent-call.ts';
 import type { WorkflowDeps } from './host-steps.ts';
+import { loadVm } from './records.ts';
 
 /** The answer of every job that ends with an instance. */
 export async function vmAnswer(context: JobContext, vmId: number): Promise<object> {
   return { virtualmachine: await context.read((database) => loadVirtualMachine(database, vmId)) };
+}
+
+/**
+ * The answer of a job that may have given the instance a new password: it is told here, to whoever asked. Once the guest
+ * has it (the instance runs) it is forgotten. A server that dies between the two answers without it, and the instance
+ * has to be given another.
+ */
+export async function vmAnswerWithPassword(context: JobContext, vmId: number): Promise<object> {
+  const entity = await context.read((database) => loadVirtualMachine(database, vmId));
+  const { vm } = await context.read((database) => loadVm(database, vmId));
+  if (vm.new_password === null) return { virtualmachine: entity };
+  if (vm.state === 'Running')
+    await context.write(async (trx) => {
+      await trx.updateTable('vm_instance').set({ new_password: null }).where('id', '=', vmId).execute();
+    });
+  return { virtualmachine: { ...entity, password: vm.new_password } };
 }
 
 export interface VmEventOptions {

@@ -16,6 +16,8 @@ const wantedModules = [
   'virtio_net',
   'ata_piix',
   'sr_mod',
+  'virtio_scsi',
+  'isofs',
   'vfat',
   'nls_cp437',
   'nls_ascii',

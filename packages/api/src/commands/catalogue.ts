@@ -2,6 +2,7 @@ import type { CommandSpec } from '../command.ts';
 import * as administration from './administration.ts';
 import * as certificates from './certificates.ts';
 import * as deploy from './deploy-virtual-machine.ts';
+import * as guestAccess from './guest-access.ts';
 import * as infrastructure from './infrastructure.ts';
 import * as isos from './isos.ts';
 import * as jobs from './jobs.ts';
@@ -21,6 +22,7 @@ export const specs = {
   ...deploy,
   ...virtualMachines,
   ...volumes,
+  ...guestAccess,
   ...infrastructure,
   ...resources,
   ...administration,

@@ -1,11 +1,10 @@
 import { defineCommand, everyone } from '../command.ts';
+import { userDataLength } from '../entities/user-data.ts';
 import { virtualMachineFields } from '../entities/virtual-machine.ts';
 import { ignored, param, refused } from '../param.ts';
 
 const later = 'this release cannot do it yet';
 const noDataDisks = refused('one data disk comes with diskofferingid; attach others afterwards');
-const noUserData = refused('no service hands user data to guests in this release');
-const noKeys = refused('no service hands SSH keys to guests in this release');
 const noGroups = refused('there are no security groups');
 const noAffinity = refused('there are no affinity groups');
 
@@ -54,12 +53,12 @@ export const deployVirtualMachine = defineCommand({
       'the offering of the root volume',
       refused('there are no disk offerings in this release'),
     ),
-    userdata: param.string('user data, Base64', { length: 1_048_576, ...noUserData }),
-    userdataid: param.uuid('stored user data', noUserData),
-    userdatadetails: param.map('variables of the user data', noUserData),
-    keypair: param.string('an SSH key pair', noKeys),
-    keypairs: param.list('SSH key pairs', noKeys),
-    password: param.string('the password of the guest', refused('no service hands passwords to guests')),
+    userdata: param.string('user data, Base64', { length: userDataLength }),
+    userdataid: param.uuid('stored user data'),
+    userdatadetails: param.map('variables of the user data'),
+    keypair: param.string('the name of an SSH key pair'),
+    keypairs: param.list('the names of SSH key pairs'),
+    password: param.string('the password of the guest', refused('the server makes the passwords of guests')),
     securitygroupids: param.list('security groups', noGroups),
     securitygroupnames: param.list('security groups', noGroups),
     affinitygroupids: param.list('affinity groups', noAffinity),

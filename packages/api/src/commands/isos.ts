@@ -34,7 +34,7 @@ export const registerIso = defineCommand({
     ispublic: param.boolean('whether everybody may use the ISO'),
     passwordenabled: param.boolean(
       'whether the guest takes a password',
-      refused('no service hands passwords to guests in this release', 'false'),
+      refused('what boots from an ISO takes no password', 'false'),
     ),
     imagestoreuuid: param.string('the image store', refused('there is no secondary storage')),
     account: param.string('the account that will own the ISO; needs domainid'),

@@ -50,10 +50,7 @@ export const registerTemplate = defineCommand({
     ispublic: param.boolean('whether everybody may use the template'),
     requireshvm: param.boolean('whether hardware virtualization is needed', ignored('KVM always has it')),
     sshkeyenabled: param.boolean('whether the guest takes SSH keys'),
-    passwordenabled: param.boolean(
-      'whether the guest takes a password',
-      refused('no service hands passwords to guests in this release', 'false'),
-    ),
+    passwordenabled: param.boolean('whether the guest takes a password'),
     deployasis: param.boolean('whether to deploy the image as it is', refused(kvmOnly, 'false')),
     isrouting: param.boolean(
       'whether routers are made from it',

@@ -1,4 +1,5 @@
 import { adminOnly, defineCommand, everyone } from '../command.ts';
+import { userDataLength } from '../entities/user-data.ts';
 import { virtualMachineFields } from '../entities/virtual-machine.ts';
 import { field, jobFields, successFields } from '../fields.ts';
 import {
@@ -13,6 +14,8 @@ import {
   tagFilter,
 } from '../param.ts';
 
+const later = 'this release cannot do it yet';
+const noGroups = refused('there are no security groups');
 const oneKindOfPlanner = ignored('instances are placed in one way');
 const noSetup = refused('guests cannot be booted into their firmware setup in this release', 'false');
 const machineResult = { kind: 'object', key: 'virtualmachine' } as const;
@@ -42,16 +45,16 @@ export const listVirtualMachines = defineCommand({
       'whether shown to users',
       matchesNothing('every instance is shown to its users', 'true'),
     ),
-    haenable: param.boolean('whether highly available', matchesNothing('no instance is', 'false')),
+    haenable: param.boolean('whether highly available'),
     accumulate: param.boolean('accumulate statistics', ignored('there are no statistics yet')),
-    userdata: param.boolean('tell the user data', ignored('instances have no user data in this release')),
+    userdata: param.boolean('tell the user data'),
     affinitygroupid: param.uuid('instances of this affinity group', matchesNothing('there are none')),
     autoscalevmgroupid: param.uuid('instances of this autoscale group', matchesNothing('there are none')),
     backupofferingid: param.uuid('instances of this backup offering', matchesNothing('there are none')),
     forvirtualnetwork: param.boolean('instances in virtual networks', ignored('networks are of one kind')),
     groupid: param.uuid('instances of this group', matchesNothing('there are none')),
     isoid: param.uuid('instances with this ISO in their drive'),
-    keypair: param.string('instances with this SSH key pair', matchesNothing('there are none')),
+    keypair: param.string('instances with the SSH key pair of this name'),
     securitygroupid: param.uuid('instances of this security group', matchesNothing('there are none')),
     vpcid: param.uuid('instances in this VPC', matchesNothing('there are none')),
     ...iconFilter,
@@ -158,6 +161,80 @@ export const restoreVirtualMachine = defineCommand({
   },
   response: virtualMachineFields,
   result: machineResult,
+  roles: everyone,
+});
+
+export const updateVirtualMachine = defineCommand({
+  name: 'updateVirtualMachine',
+  description:
+    'Changes an instance; its guest sees a new name, user data and variables after a stop and a start',
+  isAsync: false,
+  params: {
+    ...machineId,
+    displayname: param.string('the name shown to users'),
+    name: param.string('the host name of the guest, RFC 1123'),
+    haenable: param.boolean('whether it shall be highly available'),
+    userdata: param.string('user data, Base64', { length: userDataLength }),
+    userdataid: param.uuid('stored user data'),
+    userdatadetails: param.map('variables of the user data'),
+    details: param.map('details, in the place of all that there are; kept without effect'),
+    cleanupdetails: param.boolean('remove all details'),
+    group: param.string('the group', ignored('there are no groups of instances')),
+    displayvm: param.boolean('show it to users', refused('every instance is shown to its users', 'true')),
+    isdynamicallyscalable: param.boolean('scale it while it runs', refused(later, 'false')),
+    ostypeid: param.uuid('the OS type', refused('it is the one of the template')),
+    instancename: param.string('the name on its host', refused('names on hosts are given by the server')),
+    customid: param.string('the ID it shall have', refused('IDs are given by the server')),
+    extraconfig: param.string('raw domain XML', {
+      length: 5120,
+      ...refused('domains are made by the server alone'),
+    }),
+    dhcpoptionsnetworklist: param.groups('DHCP options', refused(later)),
+    securitygroupids: param.list('security groups', noGroups),
+    securitygroupnames: param.list('security groups', noGroups),
+  },
+  response: virtualMachineFields,
+  result: machineResult,
+  roles: everyone,
+});
+
+export const resetPasswordForVirtualMachine = defineCommand({
+  name: 'resetPasswordForVirtualMachine',
+  description: 'Gives a stopped instance a new password; its guest takes it when it starts',
+  isAsync: true,
+  params: machineId,
+  response: virtualMachineFields,
+  result: machineResult,
+  roles: everyone,
+});
+
+export const resetSSHKeyForVirtualMachine = defineCommand({
+  name: 'resetSSHKeyForVirtualMachine',
+  description: 'Gives a stopped instance other SSH key pairs; its guest takes them when it starts',
+  isAsync: true,
+  params: {
+    ...machineId,
+    keypair: param.string('the name of an SSH key pair'),
+    keypairs: param.list('the names of SSH key pairs'),
+    account: param.string('the account that owns the instance; needs domainid'),
+    domainid: param.uuid('the domain of that account'),
+    projectid: param.uuidOrAll('the project that owns it', refused('there are no projects')),
+  },
+  response: virtualMachineFields,
+  result: machineResult,
+  roles: everyone,
+});
+
+export const getVMPassword = defineCommand({
+  name: 'getVMPassword',
+  description: 'Tells the password of an instance, encrypted with its SSH public key',
+  isAsync: false,
+  params: machineId,
+  response: {
+    encryptedpassword: field.string('the password, Base64 of RSA with PKCS#1 v1.5 padding'),
+    ...jobFields,
+  },
+  result: { kind: 'object', key: 'password' },
   roles: everyone,
 });
 

@@ -1,6 +1,7 @@
 import { type EntityOf, formatDate, type nicFields, type virtualMachineFields } from '@millrace/api';
 import type { Executor } from '../../store/database.ts';
 import { everything } from '../../store/paging.ts';
+import { toldUserData } from '../../store/user-data.ts';
 import {
   latestJobsOf,
   listVirtualMachineRows,
@@ -8,6 +9,7 @@ import {
   nicsOf,
   rootVolumesOf,
   type VirtualMachineRow,
+  vmDetailsOf,
 } from '../../store/virtual-machines.ts';
 import { displayedDomainPath } from './domain-path.ts';
 
@@ -33,12 +35,15 @@ export async function virtualMachineEntities(
   executor: Executor,
   rows: readonly VirtualMachineRow[],
   forAdmin: boolean,
+  options: { readonly withUserData?: boolean } = {},
 ): Promise<VirtualMachineEntity[]> {
   if (rows.length === 0) return [];
   const ids = rows.map((row) => row.id);
   const nics = Map.groupBy(await nicsOf(executor, ids), (nic) => nic.instance_id);
   const volumes = await rootVolumesOf(executor, ids);
   const roots = new Map(volumes.map((volume) => [volume.instance_id, volume]));
+  const details = Map.groupBy(await vmDetailsOf(executor, ids), (detail) => detail.vm_id);
+  const userData = options.withUserData ? await toldUserData(executor, 'vm_instance', ids) : undefined;
   const jobs = await latestJobsOf(
     executor,
     rows.map((row) => row.uuid),
@@ -47,6 +52,11 @@ export async function virtualMachineEntities(
     const entity = {
       ...identity(row),
       ...hardware(row),
+      ...guestAccess(row),
+      userdata: userData?.get(row.id),
+      ...(details.has(row.id)
+        ? { details: Object.fromEntries(details.get(row.id)!.map(({ name, value }) => [name, value])) }
+        : {}),
       nic: (nics.get(row.id) ?? []).map((nic) => nicEntity(nic, row.uuid)),
       ipaddress: nics.get(row.id)?.[0]?.ip4_address ?? undefined,
       ...(roots.has(row.id)
@@ -83,7 +93,7 @@ function identity(row: VirtualMachineRow): VirtualMachineEntity {
     lastupdated: formatDate(row.update_time),
     state: row.state,
     errortext: row.error_text ?? undefined,
-    haenable: false,
+    haenable: row.ha_enabled,
     zoneid: row.zone_uuid,
     zonename: row.zone_name,
     hostid: row.host_uuid ?? undefined,
@@ -98,6 +108,20 @@ function identity(row: VirtualMachineRow): VirtualMachineEntity {
     isoid: row.iso_uuid ?? undefined,
     isoname: row.iso_name ?? undefined,
     isodisplaytext: row.iso_display_text ?? undefined,
+  };
+}
+
+function guestAccess(row: VirtualMachineRow): VirtualMachineEntity {
+  const variables = row.user_data_details && Object.entries(row.user_data_details);
+  return {
+    ...(row.ssh_keys.length > 0 ? { keypairs: row.ssh_keys.map(({ name }) => name).join(',') } : {}),
+    userdataid: row.user_data_uuid ?? undefined,
+    userdataname: row.user_data_name ?? undefined,
+    ...(row.user_data_uuid === null ? {} : { userdatapolicy: row.user_data_link_policy ?? undefined }),
+    // a map in a string, as CloudStack writes it
+    ...(variables
+      ? { userdatadetails: `{${variables.map(([name, value]) => `${name}=${value}`).join(', ')}}` }
+      : {}),
   };
 }
 

@@ -49,6 +49,8 @@ export function onlyStop(definition: JobDefinition<'stopVirtualMachine'>): JobDe
     prepareHostForMaintenance: unused,
     cancelHostMaintenance: unused,
     deleteIso: unused,
+    resetPasswordForVirtualMachine: unused,
+    resetSSHKeyForVirtualMachine: unused,
     attachIso: unused,
     detachIso: unused,
     prepareTemplate: unused,
