@@ -116,6 +116,11 @@ const hostileVmdk: readonly (readonly [string, VmdkFields, FetchErrorCode])[] = 
     { descriptor: `${vmdkDescriptor()}\0RW 1 FLAT "/etc/passwd"` },
     'IMAGE_HEADER_INVALID',
   ],
+  [
+    'more behind the descriptor than QEMU leaves of an older one',
+    { descriptor: `${vmdkDescriptor()}\0${'"'.repeat(8)}` },
+    'IMAGE_HEADER_INVALID',
+  ],
   ['a key', descriptor({ 'encryption.keySafe': '"vmware:key/list"' }), 'IMAGE_ENCRYPTED'],
   ['data beyond its end', { overhead: 10_000n }, 'IMAGE_TRUNCATED'],
   ['a directory beyond its end', { directory: 10_000n }, 'IMAGE_TRUNCATED'],
@@ -132,6 +137,11 @@ for (const [what, fields, code] of hostileVmdk) {
   test(`a VMDK with ${what} is refused`, () =>
     assert.rejects(judge('vmdk', vmdkFile(fields)), faultOf(code)));
 }
+
+test('a VMDK whose content ID QEMU made shorter, and of whose older descriptor the end is left, is taken', async () => {
+  for (const leftover of ['\n', '"ide"\n', '= "ide"'])
+    await judge('vmdk', vmdkFile({ descriptor: `${vmdkDescriptor()}\0${leftover}` }));
+});
 
 test('a VMDK that ends in its footer or in its last grain is truncated', async () => {
   const stream = vmdkFile({ ...atEnd, ...descriptor({ createType: '"streamOptimized"' }) });

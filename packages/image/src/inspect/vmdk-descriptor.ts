@@ -5,6 +5,11 @@ export type VmdkSubformat = 'monolithicSparse' | 'streamOptimized';
 
 const subformats: readonly string[] = ['monolithicSparse', 'streamOptimized'] satisfies VmdkSubformat[];
 const noParent = 'ffffffff';
+/**
+ * QEMU writes a new content ID (1 to 8 hex digits) over the old one and moves the text behind it up, so that of one image
+ * in sixteen the end of the old text is left behind the NUL (block/vmdk.c, vmdk_write_cid). So few bytes hold no setting.
+ */
+const leftoverBytes = 7;
 
 /**
  * Judges the text that is embedded in a VMDK: its kind, its parent and its extents. It must describe the file it is in and
@@ -17,7 +22,7 @@ export function judgeVmdkDescriptor(bytes: Buffer, capacitySectors: number): Vmd
   const nul = bytes.indexOf(0);
   const text = bytes.toString('latin1', 0, nul === -1 ? bytes.length : nul);
   // what a program that does not stop at the first NUL would see
-  if (nul !== -1 && bytes.subarray(nul).some((byte) => byte !== 0)) {
+  if (nul !== -1 && bytes.subarray(nul + 1 + leftoverBytes).some((byte) => byte !== 0)) {
     throw headerInvalid('something is hidden behind the descriptor');
   }
   if (!text.startsWith('# Disk DescriptorFile')) throw headerInvalid('no descriptor in it');
