@@ -4,6 +4,7 @@ export * from './entities/async-job.ts';
 export * from './entities/capability.ts';
 export * from './entities/cluster.ts';
 export * from './entities/configuration.ts';
+export * from './entities/disk-offering.ts';
 export * from './entities/event.ts';
 export * from './entities/host.ts';
 export * from './entities/login-session.ts';

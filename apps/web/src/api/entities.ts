@@ -1,12 +1,16 @@
 import type {
   asyncJobFields,
   configurationFields,
+  diskOfferingFields,
   EntityOf,
   eventFields,
   hostFields,
   networkFields,
   osTypeFields,
+  podFields,
   serviceOfferingFields,
+  specs,
+  sshKeyPairFields,
   storagePoolFields,
   templateFields,
   templateProbeFields,
@@ -19,6 +23,10 @@ import type {
 export type AsyncJob = EntityOf<typeof asyncJobFields>;
 export type Configuration = EntityOf<typeof configurationFields>;
 export type ApiEvent = EntityOf<typeof eventFields>;
+export type DiskOffering = EntityOf<typeof diskOfferingFields>;
+export type Certificate = EntityOf<(typeof specs.listTemplateDirectDownloadCertificates)['response']>;
+export type Pod = EntityOf<typeof podFields>;
+export type SshKeyPair = EntityOf<typeof sshKeyPairFields>;
 export type Host = EntityOf<typeof hostFields>;
 export type Network = EntityOf<typeof networkFields>;
 export type OsType = EntityOf<typeof osTypeFields>;

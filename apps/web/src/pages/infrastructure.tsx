@@ -1,16 +1,17 @@
-import { App, Button, Progress } from 'antd';
+import { Progress } from 'antd';
 import type { Host, StoragePool } from '../api/entities.ts';
-import { useAction } from '../api/queries.ts';
 import { text } from '../text/en.ts';
 import { ListTable } from '../ui/list-table.tsx';
 import { Page } from '../ui/page.tsx';
 import { formatBytes, formatGibibytes, formatTime } from '../ui/quantities.ts';
 import { StateTag } from '../ui/state-tag.tsx';
+import { AddHost, HostActions } from './host-actions.tsx';
+import { AddPool, PoolActions } from './pool-actions.tsx';
 
 export function Hosts() {
   const t = text.hosts;
   return (
-    <Page title={t.title}>
+    <Page title={t.title} actions={<AddHost />}>
       <ListTable<Host>
         command="listHosts"
         label={t.title}
@@ -45,42 +46,17 @@ export function Hosts() {
           { title: t.agent, dataIndex: 'version' },
           { title: t.cluster, dataIndex: 'clustername' },
           { title: t.seen, render: (_: unknown, { lastpinged }) => formatTime(lastpinged) },
-          { title: t.action, render: (_: unknown, host) => <Allocation host={host} /> },
+          { title: t.action, render: (_: unknown, host) => <HostActions host={host} /> },
         ]}
       />
     </Page>
   );
 }
 
-/** Whether a host takes new instances; those that run stay. */
-function Allocation({ host }: { readonly host: Host }) {
-  const { message } = App.useApp();
-  const update = useAction('updateHost');
-  const enabled = host.resourcestate === 'Enabled';
-  const perform = () =>
-    update
-      .mutateAsync({ id: host.id, allocationstate: enabled ? 'Disable' : 'Enable' })
-      .catch((error: unknown) => {
-        void message.error(error instanceof Error ? error.message : String(error), 10);
-      });
-  if (!enabled && host.resourcestate !== 'Disabled') return null;
-  const label = enabled ? text.hosts.disable : text.hosts.enable;
-  return (
-    <Button
-      size="small"
-      loading={update.isPending}
-      onClick={() => void perform()}
-      aria-label={`${label}: ${host.name}`}
-    >
-      {label}
-    </Button>
-  );
-}
-
 export function Pools() {
   const t = text.pools;
   return (
-    <Page title={t.title}>
+    <Page title={t.title} actions={<AddPool />}>
       <ListTable<StoragePool>
         command="listStoragePools"
         label={t.title}
@@ -104,6 +80,7 @@ export function Pools() {
             ),
           },
           { title: t.tags, dataIndex: 'tags' },
+          { title: text.keys.action, render: (_: unknown, pool) => <PoolActions pool={pool} /> },
         ]}
       />
     </Page>

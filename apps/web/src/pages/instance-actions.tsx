@@ -14,6 +14,7 @@ interface Action {
   readonly params: (id: string) => Params;
   /** What is lost: asked before. */
   readonly warning?: string;
+  readonly forAdmin?: boolean;
 }
 
 const t = text.instances;
@@ -23,6 +24,13 @@ const actions: readonly Action[] = [
   { label: t.start, command: 'startVirtualMachine', states: ['Stopped'], params: byId },
   { label: t.stop, command: 'stopVirtualMachine', states: ['Running'], params: byId },
   { label: t.reboot, command: 'rebootVirtualMachine', states: ['Running'], params: byId },
+  {
+    label: t.migrate,
+    command: 'migrateVirtualMachine',
+    states: ['Running'],
+    params: (virtualmachineid) => ({ virtualmachineid }),
+    forAdmin: true,
+  },
   {
     label: t.forceStop,
     command: 'stopVirtualMachine',
@@ -54,8 +62,10 @@ const actions: readonly Action[] = [
   },
 ];
 
-export function InstanceActions({ vm }: { readonly vm: VirtualMachine }) {
-  const possible = actions.filter(({ states }) => states.includes(vm.state ?? ''));
+export function InstanceActions({ vm, isAdmin }: { readonly vm: VirtualMachine; readonly isAdmin: boolean }) {
+  const possible = actions.filter(
+    ({ states, forAdmin }) => states.includes(vm.state ?? '') && (isAdmin || !forAdmin),
+  );
   return (
     <Flex gap="small" wrap>
       {possible.map((action) => (

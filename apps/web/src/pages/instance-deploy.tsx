@@ -2,7 +2,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router';
 import { App, Button, Collapse, Form, Input, InputNumber, Select, Space } from 'antd';
 import { useEffect } from 'react';
 import type { Params } from '../api/call.ts';
-import type { Host, Network, ServiceOffering, Template, Zone } from '../api/entities.ts';
+import type { Host, Network, ServiceOffering, SshKeyPair, Template, Zone } from '../api/entities.ts';
 import { rememberJob } from '../api/jobs.ts';
 import { useAction, useRows } from '../api/queries.ts';
 import type { Session } from '../api/session.ts';
@@ -22,6 +22,8 @@ interface Fields {
   readonly networkids?: readonly string[];
   readonly rootdisksize?: number | null;
   readonly hostid?: string;
+  readonly keypairs?: readonly string[];
+  readonly userdata?: string;
 }
 
 const once = { live: false } as const;
@@ -32,11 +34,17 @@ const imageOption = (row: Template) => ({
   label: `${row.name} (${row.format}, ${formatGibibytes(row.size)})`,
 });
 
-const paramsOf = ({ networkids, rootdisksize, ...fields }: Fields): Params => ({
+const paramsOf = ({ networkids, rootdisksize, keypairs, userdata, ...fields }: Fields): Params => ({
   ...fields,
   networkids: networkids?.join(','),
   rootdisksize: rootdisksize ?? undefined,
+  keypairs: keypairs?.join(','),
+  userdata: userdata ? base64Of(userdata) : undefined,
 });
+
+function base64Of(text: string): string {
+  return btoa(String.fromCodePoint(...new TextEncoder().encode(text)));
+}
 
 /** One submission, then a job: everything after it is the server's business. */
 export function DeployInstance({ session }: { readonly session: Session }) {
@@ -155,6 +163,7 @@ function Advanced(props: {
   readonly session: Session;
 }) {
   const networks = useRows<Network>('listNetworks', { zoneid: props.zoneid }, once);
+  const keys = useRows<SshKeyPair>('listSSHKeyPairs', { page: 1, pagesize: 500 }, once);
   const hosts = useRows<Host>(
     'listHosts',
     { type: 'Routing', zoneid: props.zoneid, page: 1, pagesize: 500 },
@@ -173,6 +182,15 @@ function Advanced(props: {
             label: `${name} (${cidr})`,
           }))}
         />
+      </Form.Item>
+      <Form.Item name="keypairs" label={t.keypair} extra={t.keypairHelp}>
+        <Select
+          mode="multiple"
+          options={(keys.data?.rows ?? []).map(({ name }) => ({ value: name ?? '', label: name }))}
+        />
+      </Form.Item>
+      <Form.Item name="userdata" label={t.userdata} extra={t.userdataHelp}>
+        <Input.TextArea rows={4} spellCheck={false} placeholder="#cloud-config" />
       </Form.Item>
       {props.session.isAdmin && (
         <Form.Item name="hostid" label={t.host} extra={t.hostHelp}>

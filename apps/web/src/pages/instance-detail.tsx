@@ -1,21 +1,23 @@
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { Alert, Card, Descriptions, Flex, Result, Skeleton, Table, Tabs } from 'antd';
-import type { ApiEvent, AsyncJob, VirtualMachine, Volume } from '../api/entities.ts';
+import type { ApiEvent, AsyncJob, VirtualMachine } from '../api/entities.ts';
 import { useJob, useOne, useRows } from '../api/queries.ts';
+import type { Session } from '../api/session.ts';
 import { text } from '../text/en.ts';
 import { Failure } from '../ui/failure.tsx';
 import { Page } from '../ui/page.tsx';
-import { formatBytes, formatGibibytes, formatTime } from '../ui/quantities.ts';
+import { formatGibibytes, formatTime } from '../ui/quantities.ts';
 import { Scroller } from '../ui/scroller.tsx';
 import { StateTag } from '../ui/state-tag.tsx';
 import { Timeline } from '../ui/timeline.tsx';
 import { eventColumns } from './events.tsx';
 import { InstanceActions } from './instance-actions.tsx';
+import { InstanceVolumes } from './instance-volumes.tsx';
 import { SerialConsole } from './serial-console.tsx';
 
 const t = text.instances;
 
-export function InstanceDetail({ id }: { readonly id: string }) {
+export function InstanceDetail({ id, session }: { readonly id: string; readonly session: Session }) {
   const query = useOne<VirtualMachine>('listVirtualMachines', id);
   const { tab = 'overview' } = useSearch({ strict: false }) as { readonly tab?: string };
   const navigate = useNavigate();
@@ -26,13 +28,16 @@ export function InstanceDetail({ id }: { readonly id: string }) {
   const tabs = [
     { key: 'overview', label: t.overview, children: <Overview vm={vm} /> },
     { key: 'timeline', label: t.timeline, children: <JobsOf vm={vm} /> },
-    { key: 'volumes', label: t.volumes, children: <Volumes id={id} /> },
+    { key: 'volumes', label: t.volumes, children: <InstanceVolumes vm={vm} /> },
     { key: 'network', label: t.network, children: <Cards vm={vm} /> },
     { key: 'console', label: t.console, children: <SerialConsole id={id} /> },
     { key: 'events', label: t.events, children: <Events id={id} /> },
   ];
   return (
-    <Page title={vm.displayname ?? vm.name ?? id} actions={<InstanceActions vm={vm} />}>
+    <Page
+      title={vm.displayname ?? vm.name ?? id}
+      actions={<InstanceActions vm={vm} isAdmin={session.isAdmin} />}
+    >
       {vm.errortext !== undefined && (
         <Alert
           type="error"
@@ -79,6 +84,7 @@ function Overview({ vm }: { readonly vm: VirtualMachine }) {
         { key: 'memory', label: t.memory, children: formatGibibytes((vm.memory ?? 0) * 1024 ** 2) },
         { key: 'address', label: t.address, children: vm.nic?.[0]?.ipaddress ?? '–' },
         { key: 'zone', label: t.zone, children: vm.zonename },
+        { key: 'keys', label: text.keys.title, children: vm.keypairs ?? '–' },
         { key: 'account', label: t.account, children: vm.account },
         { key: 'created', label: t.created, children: formatTime(vm.created) },
       ]}
@@ -114,26 +120,6 @@ function JobCard({ job }: { readonly job: AsyncJob }) {
     <Card size="small" title={title} extra={formatTime(job.created)}>
       {data ? <Timeline job={data} /> : <Skeleton active />}
     </Card>
-  );
-}
-
-function Volumes({ id }: { readonly id: string }) {
-  const volumes = useRows<Volume>('listVolumes', { virtualmachineid: id });
-  return (
-    <Table<Volume>
-      aria-label={t.volumes}
-      size="small"
-      pagination={false}
-      rowKey={(volume) => volume.id ?? ''}
-      dataSource={[...(volumes.data?.rows ?? [])]}
-      columns={[
-        { title: t.name, dataIndex: 'name' },
-        { title: t.state, render: (_: unknown, { state }) => <StateTag state={state ?? 'Unknown'} /> },
-        { title: t.size, render: (_: unknown, { size }) => formatGibibytes(size) },
-        { title: t.onDisk, render: (_: unknown, { physicalsize }) => formatBytes(physicalsize) },
-        { title: t.pool, dataIndex: 'storage' },
-      ]}
-    />
   );
 }
 

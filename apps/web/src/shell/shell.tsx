@@ -6,8 +6,10 @@ import {
   DesktopOutlined,
   FileZipOutlined,
   HistoryOutlined,
+  KeyOutlined,
   LogoutOutlined,
   MenuOutlined,
+  SafetyCertificateOutlined,
   ScheduleOutlined,
   SettingOutlined,
 } from '@ant-design/icons';
@@ -33,10 +35,12 @@ function menuOf({ isAdmin }: Session): Item[] {
     entry('/instances', menu.instances, <DesktopOutlined />),
     entry('/templates', menu.templates, <AppstoreOutlined />),
     entry('/isos', menu.isos, <FileZipOutlined />),
+    entry('/keys', menu.keys, <KeyOutlined />),
     ...(isAdmin
       ? [
           entry('/hosts', menu.hosts, <CloudServerOutlined />),
           entry('/pools', menu.pools, <DatabaseOutlined />),
+          entry('/certificates', menu.certificates, <SafetyCertificateOutlined />),
         ]
       : []),
     entry('/events', menu.events, <HistoryOutlined />),
