@@ -87,7 +87,9 @@ export async function startLabHost(name: string, number: number): Promise<LabHos
 async function firstProcessOf(pid: number): Promise<number> {
   for (let tries = 0; tries < 200; tries++) {
     const [child] = await childrenOf(pid);
-    if (child !== undefined && (await networkOf(child)) !== (await networkOf(process.pid))) return child;
+    const network = child === undefined ? '' : await networkOf(child);
+    // one that has just ended has none
+    if (child !== undefined && network !== '' && network !== (await networkOf(process.pid))) return child;
     await sleep(20, signal);
   }
   throw new Error('the lab host did not start');

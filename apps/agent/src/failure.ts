@@ -5,6 +5,7 @@ import { hasErrorCode, MillraceError } from '@millrace/core';
 export const agentErrors = {
   POOL_UNAVAILABLE: 'the pool directory is not there or cannot be used on this host',
   POOL_FOREIGN: 'the directory is the storage pool of another cloud',
+  GUARD_FAILED: 'the program that ends instances of a lost host does not run on this host',
   POOL_FULL: 'the pool has no space left',
   TEMPLATE_MISSING: 'the template is not on the pool',
   VOLUME_UNREADABLE: 'a volume is not the qcow2 overlay it should be',

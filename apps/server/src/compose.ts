@@ -10,6 +10,7 @@ import { serverId } from './server-identity.ts';
 import { withPatience } from './store/connection-loss.ts';
 import { openDatabase } from './store/database.ts';
 import { migrate } from './store/migrate.ts';
+import { startHighAvailability } from './workflows/high-availability.ts';
 import { startHousekeeping } from './workflows/housekeeping.ts';
 import { jobDefinitions } from './workflows/job-definitions.ts';
 
@@ -80,6 +81,13 @@ export async function startServer(options: {
     signal: stopping.signal,
   });
   started.defer(async () => endHousekeeping());
+  const endHighAvailability = startHighAvailability({
+    database,
+    jobs,
+    log: log.child({ part: 'ha' }),
+    signal: stopping.signal,
+  });
+  started.defer(async () => endHighAvailability());
 
   const apiLog = log.child({ part: 'api' });
   const api = await startApi({ config, database, agents: agents.gateway, jobs, log: apiLog });

@@ -199,6 +199,11 @@ export const vmSpec = z.object({
   ),
   /** Absent: the guest gets no drive, and the one it may have had is taken away. */
   configDrive: configDrive.optional(),
+  /**
+   * It is started elsewhere when its host is lost: the host must end it by itself when it has neither renewed its lease
+   * on the pool nor heard from a server for this long.
+   */
+  ha: z.object({ leaseSeconds: z.number().int().min(3).max(3600) }).optional(),
 });
 
 export const vmPowerState = z.enum(['Running', 'Stopped', 'Missing']);
@@ -391,6 +396,20 @@ export const agentMethods = {
   'pool.detach': {
     params: z.object({ pool: poolReference, last: z.boolean() }),
     result: z.object({}),
+    progress: z.never(),
+  },
+  /**
+   * Looks whether another host renews its lease on the pool, for so many seconds of this host's own clock without a
+   * change; with `evict` it also tells that host, through the pool, to end its instances there, and waits for that.
+   */
+  'pool.lease.watch': {
+    params: z.object({
+      pool: poolReference,
+      hostUuid: uuid,
+      seconds: z.number().int().min(1).max(7200),
+      evict: z.boolean(),
+    }),
+    result: z.object({ outcome: z.enum(['silent', 'renewed', 'released']) }),
     progress: z.never(),
   },
   'pool.stats': {

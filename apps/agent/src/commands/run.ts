@@ -3,6 +3,7 @@ import { describeError, hasErrorCode, type Logger, sleep } from '@millrace/core'
 import type { AgentConfig } from '../config.ts';
 import { makeConfigDrives } from '../config-drive/config-drives.ts';
 import { fail } from '../failure.ts';
+import { makeHolds } from '../fencing/holds.ts';
 import { makeHandlers, readMethods } from '../handlers/all.ts';
 import { hostFacts, hostLoad } from '../host/facts.ts';
 import { chooseVirtType } from '../host/virt-type.ts';
@@ -105,11 +106,18 @@ async function runAgent(
   const watch = makeWatch({ list: listVms, log });
   const operations = makeOperations({ now: () => performance.now(), log, reads: readMethods });
   const transfers = makeHostTransfers(loadImageEngine);
+  const holds = makeHolds({
+    directory: '/run/millrace/holds',
+    pids: '/run/libvirt/qemu',
+    hostUuid: identity.hostUuid,
+    log,
+  });
   const handlers = makeHandlers({
     virsh,
     subscribe: watch.subscribe,
     consoleLogs: makeConsoleLogs(),
     configDrives: makeConfigDrives(),
+    holds,
     engine: loadImageEngine,
     transfers,
     virtType,
@@ -126,6 +134,7 @@ async function runAgent(
   const watching = new AbortController();
   const eyes = Promise.all([
     watch.run(watching.signal),
+    holds.run(watching.signal),
     followEvents({
       uri: config.libvirtUri,
       log,
@@ -144,6 +153,7 @@ async function runAgent(
       listVms,
       watch,
       setLimits: transfers.setLimits,
+      heard: holds.heard,
       log,
       random: Math.random,
     },

@@ -1,6 +1,7 @@
 import type { AgentMethods, Handlers } from '@millrace/agent-protocol';
 import type { Logger } from '@millrace/core';
 import type { ConfigDrives } from '../config-drive/config-drives.ts';
+import type { Holds } from '../fencing/holds.ts';
 import type { ConsoleLogs } from '../hypervisor/console-log.ts';
 import { makeNetworks } from '../hypervisor/networks.ts';
 import type { Virsh } from '../hypervisor/virsh.ts';
@@ -13,6 +14,7 @@ import { makeChecksumFind } from './checksum-find.ts';
 import { makeImageProbe } from './image-probe.ts';
 import { onlyInOwnPools } from './own-pools.ts';
 import { makePoolAttach, makePoolDetach } from './pool-attach.ts';
+import { makePoolLeaseWatch } from './pool-lease-watch.ts';
 import { makePoolStats } from './pool-stats.ts';
 import { makeTemplateCheck } from './template-check.ts';
 import { makeTemplatePrepare } from './template-prepare.ts';
@@ -35,6 +37,7 @@ export interface HandlerDeps {
   readonly subscribe: Watch['subscribe'];
   readonly consoleLogs: ConsoleLogs;
   readonly configDrives: ConfigDrives;
+  readonly holds: Holds;
   readonly engine: () => Promise<ImageEngine>;
   readonly transfers: HostTransfers;
   readonly virtType: 'kvm' | 'qemu';
@@ -49,6 +52,7 @@ export const readMethods: ReadonlySet<keyof AgentMethods> = new Set([
   'vm.state',
   'vm.console',
   'pool.stats',
+  'pool.lease.watch',
 ]);
 
 /** Everything the server can ask of this host. */
@@ -83,6 +87,7 @@ export function makeHandlers(given: HandlerDeps): Handlers<AgentMethods> {
     'vm.console': makeVmConsole(deps),
     'pool.attach': makePoolAttach(deps),
     'pool.detach': makePoolDetach(deps),
+    'pool.lease.watch': makePoolLeaseWatch(),
     'pool.stats': makePoolStats(),
   });
 }

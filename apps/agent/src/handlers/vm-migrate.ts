@@ -2,6 +2,7 @@ import type { AgentMethods, Handlers } from '@millrace/agent-protocol';
 import type { Logger } from '@millrace/core';
 import type { ConfigDrives } from '../config-drive/config-drives.ts';
 import { fail } from '../failure.ts';
+import type { Holds } from '../fencing/holds.ts';
 import type { ConsoleLogs } from '../hypervisor/console-log.ts';
 import { domainState } from '../hypervisor/domains.ts';
 import type { Networks } from '../hypervisor/networks.ts';
@@ -16,6 +17,7 @@ export interface VmMigrateDeps {
   readonly networks: Networks;
   readonly consoleLogs: ConsoleLogs;
   readonly configDrives: ConfigDrives;
+  readonly holds: Holds;
   readonly lanes: Lanes;
   readonly log: Logger;
 }
@@ -33,7 +35,7 @@ const tunnelLifetimeMs = moveWithinMs + 60_000;
 
 /** Moves running VMs between hosts that share their disks, through a tunnel of the two agents (see tunnel.ts). */
 export function makeVmMigrate(deps: VmMigrateDeps): MigrateHandlers {
-  const { virsh, networks, consoleLogs, configDrives, lanes, log } = deps;
+  const { virsh, networks, consoleLogs, configDrives, holds, lanes, log } = deps;
   const tunnels = new Map<string, { readonly tunnel: Tunnel; readonly timer: NodeJS.Timeout }>();
 
   const endTunnel = async (session: string) => {
@@ -47,6 +49,7 @@ export function makeVmMigrate(deps: VmMigrateDeps): MigrateHandlers {
   return {
     'vm.migrate.expect': ({ vm, move }, { signal }) =>
       lanes.run(vmLane(vm.uuid), signal, async () => {
+        await holds.hold(vm, signal);
         const state = await domainState(virsh, vm.uuid, signal);
         if (state === 'Running') return { state, port: 0, poolPath: vm.pool.path };
         await consoleLogs.ensureDirectory();
@@ -98,7 +101,10 @@ export function makeVmMigrate(deps: VmMigrateDeps): MigrateHandlers {
         );
         const moveMs = Math.round(performance.now() - begun);
         const state = await domainState(virsh, vm.uuid, signal);
-        if (state !== 'Running') await configDrives.remove(vm.uuid);
+        if (state !== 'Running') {
+          await configDrives.remove(vm.uuid);
+          await holds.release(vm.uuid);
+        }
         log.info({ vm: vm.uuid, name: vm.instanceName, moveMs }, 'virtual machine moved to another host');
         return { state, moveMs };
       }),

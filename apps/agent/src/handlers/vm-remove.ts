@@ -1,4 +1,5 @@
 import type { ConfigDrives } from '../config-drive/config-drives.ts';
+import type { Holds } from '../fencing/holds.ts';
 import type { ConsoleLogs } from '../hypervisor/console-log.ts';
 import { type Networks, networkCardsOf } from '../hypervisor/networks.ts';
 import { destroy } from '../hypervisor/power.ts';
@@ -13,9 +14,10 @@ export function makeVmRemove(deps: {
   readonly networks: Networks;
   readonly consoleLogs: ConsoleLogs;
   readonly configDrives: ConfigDrives;
+  readonly holds: Pick<Holds, 'release'>;
   readonly lanes: Lanes;
 }): Handler<'vm.remove'> {
-  const { virsh, networks, consoleLogs, configDrives, lanes } = deps;
+  const { virsh, networks, consoleLogs, configDrives, holds, lanes } = deps;
   return ({ vm }, { signal }) =>
     lanes.run(vmLane(vm.uuid), signal, async () => {
       const description = await unless('no-domain', virsh(['dumpxml', '--inactive', vm.uuid], { signal }));
@@ -26,6 +28,7 @@ export function makeVmRemove(deps: {
       }
       await consoleLogs.remove(vm.instanceName);
       await configDrives.remove(vm.uuid);
+      await holds.release(vm.uuid);
       // last, since it holds what the steps before need when a crash makes them run again
       await unless(
         'no-domain',

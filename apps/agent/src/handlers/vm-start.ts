@@ -3,6 +3,7 @@ import type { VmSpec } from '@millrace/agent-protocol';
 import type { Logger } from '@millrace/core';
 import type { ConfigDrives } from '../config-drive/config-drives.ts';
 import { fail } from '../failure.ts';
+import type { Holds } from '../fencing/holds.ts';
 import type { ConsoleLogs } from '../hypervisor/console-log.ts';
 import { withDefinitionFile } from '../hypervisor/definition-file.ts';
 import { type DomainDisk, domainXml } from '../hypervisor/domain-xml.ts';
@@ -21,6 +22,7 @@ export interface VmStartDeps {
   readonly networks: Networks;
   readonly consoleLogs: ConsoleLogs;
   readonly configDrives: ConfigDrives;
+  readonly holds: Pick<Holds, 'hold'>;
   readonly lanes: Lanes;
   readonly virtType: 'kvm' | 'qemu';
   readonly log: Logger;
@@ -31,9 +33,11 @@ export interface VmStartDeps {
  * the start. A VM that runs is left alone. `startMs` is the time libvirt took for the start itself.
  */
 export function makeVmStart(deps: VmStartDeps): Handler<'vm.start'> {
-  const { virsh, networks, consoleLogs, configDrives, lanes, log } = deps;
+  const { virsh, networks, consoleLogs, configDrives, holds, lanes, log } = deps;
   return ({ vm }, { signal }) =>
     lanes.run(vmLane(vm.uuid), signal, async () => {
+      // before it can run, and also when it does: the server counts on what it asked for last
+      await holds.hold(vm, signal);
       if ((await domainState(virsh, vm.uuid, signal)) === 'Running')
         return { state: 'Running', startedNow: false, startMs: 0 };
 

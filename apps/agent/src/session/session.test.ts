@@ -78,6 +78,7 @@ function startSession(servers: string | readonly string[], deps: Partial<Session
       listVms: async () => [vm],
       watch: { connected: () => () => {} },
       setLimits: () => {},
+      heard: () => {},
       log: silentLogger,
       random: () => 0,
       ...deps,

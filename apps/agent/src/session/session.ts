@@ -1,5 +1,6 @@
 import type { AgentMethods, Handlers, TransferLimits, VmStateReport } from '@millrace/agent-protocol';
 import { describeError, type Logger, MillraceError, sleep } from '@millrace/core';
+import { uptimeSeconds } from '../fencing/uptime.ts';
 import type { HostFacts, HostLoad } from '../host/facts.ts';
 import type { Watch } from '../reconcile/watch.ts';
 import type { Identity } from '../state/identity.ts';
@@ -17,6 +18,8 @@ export interface SessionDeps {
   readonly watch: Pick<Watch, 'connected'>;
   /** What the server allows from now on. */
   readonly setLimits: (limits: TransferLimits) => void;
+  /** A server answered what was sent at this second of the machine's life. */
+  readonly heard: (sentAt: number) => void;
   readonly log: Logger;
   readonly random: () => number;
   readonly pingMs?: number;
@@ -75,6 +78,7 @@ async function connectOnce(
   let disconnected = () => {};
   try {
     const vms = await deps.listVms(closing.signal);
+    const saidAt = uptimeSeconds();
     const answer = await connection.peer.call(
       'host.hello',
       { ...facts, vms },
@@ -84,6 +88,7 @@ async function connectOnce(
       throw new MillraceError('SERVER_NOT_TRUSTED', 'the server takes this host for another one');
     deps.log.info({ server: serverUrl, host: answer.hostUuid, vms: vms.length }, 'connected to the server');
     onHello();
+    deps.heard(saidAt);
     disconnected = deps.watch.connected(vms, async (vm) => {
       const timeout = AbortSignal.timeout(callTimeoutMs);
       await connection.peer.call('vm.changed', vm, { id: freshCallId(), signal: timeout });
@@ -107,10 +112,13 @@ async function beat(
     try {
       await sleep(everyMs, signal);
       const timeout = AbortSignal.timeout(callTimeoutMs);
-      const { limits } = await connection.peer.call('host.heartbeat', await deps.load(), {
+      const load = await deps.load();
+      const saidAt = uptimeSeconds();
+      const { limits } = await connection.peer.call('host.heartbeat', load, {
         id: freshCallId(),
         signal: AbortSignal.any([signal, timeout]),
       });
+      deps.heard(saidAt);
       if (limits) deps.setLimits(limits);
     } catch (error) {
       if (!signal.aborted) deps.log.warn({ reason: describeError(error) }, 'the heartbeat failed');

@@ -11,7 +11,7 @@ import type { RawData, WebSocket } from 'ws';
 import { transferLimitsFrom } from '../domain/fetch-policy.ts';
 import type { Database } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
-import { recordHeartbeat, recordHello } from '../store/host-reports.ts';
+import { recordConnected, recordHeartbeat, recordHello } from '../store/host-reports.ts';
 import type { Row } from '../store/schema.ts';
 import { readSettings } from '../store/settings.ts';
 import type { Connections, HostConnection } from './connections.ts';
@@ -116,6 +116,7 @@ function handlersOf(
       session.attach();
       log.info({ agent: hello.agentVersion, vms: hello.vms.length, virt: hello.virtType }, 'the host is up');
       await reports.reconcile(host.id, hello.vms);
+      await recordConnected(database, host.id);
       return { hostUuid: host.uuid, heartbeatMs };
     },
     'host.heartbeat': async (beat) => {

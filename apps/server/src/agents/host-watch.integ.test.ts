@@ -53,7 +53,10 @@ test('a silent host is Disconnected, then in Alert with its instances Unknown, a
   assert.equal(await state(), 'Unknown');
   assert.equal(await status(heard.hostId), 'Up');
   const events = await database.selectFrom('event').select(['type', 'level']).execute();
-  assert.deepEqual(events, [{ type: 'HOST.DISCONNECT', level: 'WARN' }]);
+  assert.deepEqual(events, [
+    { type: 'HOST.DISCONNECT', level: 'WARN' },
+    { type: 'ALERT.COMPUTE.HOST', level: 'ERROR' },
+  ]);
 });
 
 test('a host that lost its connection here and found another server stays Up', async (t) => {

@@ -1,10 +1,10 @@
 import { describeError, type Logger } from '@millrace/core';
 import { isPassing } from '../store/connection-loss.ts';
-import type { Database, Executor } from '../store/database.ts';
+import type { Database } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
 import { alertLostHosts, markDisconnected, silentHosts } from '../store/host-reports.ts';
 import { readSetting } from '../store/settings.ts';
-import { transitionVm } from '../store/vm-transitions.ts';
+import { markInstancesUnknown } from '../store/vm-transitions.ts';
 import type { Connections } from './connections.ts';
 
 export interface HostWatch {
@@ -56,7 +56,16 @@ export function startHostWatch(options: HostWatchOptions): HostWatch {
     // together, or a server that dies in between leaves instances that nobody marks any more
     const lost = await database.transaction().execute(async (trx) => {
       const hosts = await alertLostHosts(trx, before);
-      for (const host of hosts) await markUnknown(trx, host.id);
+      for (const host of hosts) {
+        const unknown = await markInstancesUnknown(trx, host.id);
+        await recordEvent(trx, {
+          type: 'ALERT.COMPUTE.HOST',
+          level: 'ERROR',
+          description: `Host ${host.name} stays away; what ${unknown} instance(s) on it do is unknown`,
+          resourceType: 'Host',
+          resourceUuid: host.uuid,
+        });
+      }
       return hosts;
     });
     for (const host of lost)
@@ -92,16 +101,4 @@ export function startHostWatch(options: HostWatchOptions): HostWatch {
       for (const timer of timers) clearTimeout(timer);
     },
   };
-}
-
-/** The host's guests may well run (nobody can tell): they are marked, and judged anew when the host is back. */
-async function markUnknown(executor: Executor, hostId: number): Promise<void> {
-  const vms = await executor
-    .selectFrom('vm_instance')
-    .select('id')
-    .where('host_id', '=', hostId)
-    .where('state', 'in', ['Running', 'Stopping', 'Migrating'])
-    .where('removed', 'is', null)
-    .execute();
-  for (const vm of vms) await transitionVm(executor, vm.id, 'host-lost');
 }

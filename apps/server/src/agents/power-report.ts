@@ -20,6 +20,8 @@ export type PowerReportVerdict =
 
 const nothing = { kind: 'nothing' } as const;
 
+const leftBehind: ReadonlySet<VmState> = new Set(['Running', 'Stopped', 'Unknown', 'Expunged']);
+
 /**
  * What a host's report on a domain means for the instance. Only domains of known instances are judged; a stray is one
  * that was left by an attempt at a host that could not be asked to clean up, and would fight the real one for its
@@ -50,6 +52,9 @@ export function judgePowerReport(
         return { kind: 'stray' };
     }
   }
+  // what is left of it where it ran before: its definition, which could be started behind our back
+  if (reported === 'Stopped' && !here && vm.lastHostId !== reportingHostId && leftBehind.has(vm.state))
+    return { kind: 'stray' };
   if (!here) return nothing;
   switch (vm.state) {
     case 'Running':

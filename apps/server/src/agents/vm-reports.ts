@@ -6,6 +6,7 @@ import { hasPendingJob } from '../store/async-jobs.ts';
 import type { Database, Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
 import type { Row } from '../store/schema.ts';
+import { readSetting } from '../store/settings.ts';
 import { transitionVm } from '../store/vm-transitions.ts';
 import type { AgentGateway } from './gateway.ts';
 import { judgePowerReport, type PowerReportVerdict } from './power-report.ts';
@@ -13,7 +14,10 @@ import { judgePowerReport, type PowerReportVerdict } from './power-report.ts';
 export interface VmReports {
   /** One domain changed. */
   changed(hostId: number, report: VmStateReport): Promise<void>;
-  /** Everything the host has: instances that should be there and are not named are missing. */
+  /**
+   * Everything the host has: instances that should be there and are not named are missing. Resolves when what runs there
+   * and must not is gone. @throws when that fails
+   */
   reconcile(hostId: number, reports: readonly VmStateReport[]): Promise<void>;
 }
 
@@ -36,10 +40,18 @@ export function makeVmReports(deps: VmReportDeps): VmReports {
   const { database, log, signal } = deps;
   const lookingAgain = new Set<string>();
 
-  const apply = async (hostId: number, uuid: string, reported: VmPowerState): Promise<void> => {
+  /** @returns the removal of a stray, which may take a while */
+  const apply = async (
+    hostId: number,
+    uuid: string,
+    reported: VmPowerState,
+  ): Promise<{ readonly removal?: Promise<void> }> => {
     const verdict = await database.transaction().execute((trx) => judge(trx, hostId, uuid, reported));
     if (verdict.kind === 'look-again') void lookAgain(hostId, uuid);
-    if (verdict.kind === 'stray') removeStray(deps, hostId, { uuid, instanceName: verdict.instanceName });
+    if (verdict.kind !== 'stray') return {};
+    const removal = removeStray(deps, hostId, { uuid, instanceName: verdict.instanceName });
+    removal.catch(() => {});
+    return { removal };
   };
 
   const lookAgain = async (hostId: number, uuid: string) => {
@@ -60,7 +72,9 @@ export function makeVmReports(deps: VmReportDeps): VmReports {
   };
 
   return {
-    changed: (hostId, report) => apply(hostId, report.uuid, report.state),
+    async changed(hostId, report) {
+      await apply(hostId, report.uuid, report.state);
+    },
     async reconcile(hostId, reports) {
       const named = new Set(reports.map((report) => report.uuid));
       const expected = await database
@@ -69,8 +83,13 @@ export function makeVmReports(deps: VmReportDeps): VmReports {
         .where('host_id', '=', hostId)
         .where('removed', 'is', null)
         .execute();
-      for (const report of reports) await apply(hostId, report.uuid, report.state);
+      const running: Promise<void>[] = [];
+      for (const report of reports) {
+        const { removal } = await apply(hostId, report.uuid, report.state);
+        if (removal && report.state === 'Running') running.push(removal);
+      }
       for (const { uuid } of expected) if (!named.has(uuid)) await apply(hostId, uuid, 'Missing');
+      await Promise.all(running);
     },
   };
 }
@@ -127,11 +146,11 @@ async function stateAfterJobs(
   return state;
 }
 
-function removeStray(
+async function removeStray(
   deps: VmReportDeps,
   hostId: number,
   vm: { readonly uuid: string; readonly instanceName: string },
-): void {
+): Promise<void> {
   const { gateway, log, signal } = deps;
   log.warn({ host: hostId, vm: vm.uuid }, 'a domain left by an earlier attempt is removed');
   const options = {
@@ -139,10 +158,13 @@ function removeStray(
     signal: AbortSignal.any([signal, AbortSignal.timeout(answerWithinMs.remove)]),
     reconnectWithinMs: 5000,
   };
-  gateway.call(hostId, 'vm.remove', { vm }, options).catch((error: unknown) => {
+  try {
+    await gateway.call(hostId, 'vm.remove', { vm }, options);
+  } catch (error) {
     if (!signal.aborted)
       log.warn({ host: hostId, vm: vm.uuid, error: describeError(error) }, 'a stray domain stays');
-  });
+    throw error;
+  }
 }
 
 async function transition(
@@ -155,7 +177,12 @@ async function transition(
     await transitionVm(executor, vm.id, 'started', { host_id: hostId });
     return;
   }
-  const { applied } = await transitionVm(executor, vm.id, 'stopped', { host_id: null, last_host_id: hostId });
+  const runsAgain = vm.ha_enabled && (await readSetting(executor, 'ha.vm.restart.hostup'));
+  const { applied } = await transitionVm(executor, vm.id, 'stopped', {
+    host_id: null,
+    last_host_id: hostId,
+    ha_restart: runsAgain,
+  });
   if (!applied) return;
   await recordEvent(executor, {
     type: 'VM.STOP',

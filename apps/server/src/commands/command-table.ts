@@ -25,6 +25,7 @@ import { getUser } from './get-user.ts';
 import { getUserKeys } from './get-user-keys.ts';
 import { getVirtualMachineConsoleOutput } from './get-virtual-machine-console-output.ts';
 import { getVMPassword } from './get-vm-password.ts';
+import { cancelHostAsDegraded, declareHostAsDegraded } from './host-degraded.ts';
 import { cancelHostMaintenance, prepareHostForMaintenance } from './host-maintenance.ts';
 import { linkUserDataToTemplate } from './link-user-data-to-template.ts';
 import { listApis } from './list-apis.ts';
@@ -80,7 +81,9 @@ export const commandTable: readonly Command[] = [
   detachVolume,
   listDiskOfferings,
   resizeVolume,
+  cancelHostAsDegraded,
   cancelHostMaintenance,
+  declareHostAsDegraded,
   createSSHKeyPair,
   createStoragePool,
   deleteHost,

@@ -45,6 +45,7 @@ export const deployVirtualMachine = implement(
         account_id: plan.accountId,
         user_id: caller.userId,
         service_offering_id: plan.offeringId,
+        ha_enabled: plan.haEnabled,
         ...plan.userData,
         ssh_keys: JSON.stringify(plan.sshKeys),
       };
@@ -92,6 +93,7 @@ interface Plan {
   readonly zoneId: number;
   readonly template: Row<'vm_template'>;
   readonly offeringId: number;
+  readonly haEnabled: boolean;
   readonly accountId: number;
   readonly networks: readonly Row<'networks'>[];
   readonly rootDiskSizeBytes: number | undefined;
@@ -127,6 +129,7 @@ async function planOf(executor: Executor, params: Params, caller: Caller): Promi
     zoneId: zone.id,
     template,
     offeringId: offering.id,
+    haEnabled: offering.ha_enabled,
     accountId: owner.accountId,
     rootDiskSizeBytes: rootDiskSize(params, template),
     hostId: params.hostid === undefined ? undefined : await hostIdOf(executor, params.hostid, zone.id),

@@ -28,7 +28,7 @@ export const listServiceOfferings = implement(specs.listServiceOfferings, async 
     provisioningtype: 'thin',
     cacheMode: 'none',
     state: 'Active',
-    offerha: false,
+    offerha: row.ha_enabled,
     limitcpuuse: false,
     isvolatile: false,
     issystem: false,

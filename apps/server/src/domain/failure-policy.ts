@@ -53,6 +53,8 @@ const serverFailures: Readonly<Record<string, NextAfterFailure>> = {
   REMOTE_ERROR: 'next-host',
   AGENT_TIMEOUT: 'next-host',
   POOL_UNREACHABLE: 'next-host',
+  /** It may run there: another host must not start it too. */
+  START_UNCERTAIN: 'stop',
   TEMPLATE_DELETED: 'stop',
   VM_STATE_CHANGED: 'stop',
   /** A bug of the server fails the same way on every host. */

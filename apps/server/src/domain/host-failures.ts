@@ -16,6 +16,7 @@ const textForUsers: Readonly<Record<string, string>> = {
   POOL_UNREACHABLE: 'the storage pool cannot be reached',
   QEMU_IMG_FAILED: 'the disk could not be processed',
   REMOTE_ERROR: 'the host failed unexpectedly',
+  START_UNCERTAIN: 'the host went away while it started the instance; it is known when the host is back',
   UNEXPECTED: 'the server failed unexpectedly',
   VM_NAME_TAKEN: 'the host has another instance of this name',
 };

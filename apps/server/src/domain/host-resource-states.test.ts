@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { afterAllocationEvent, allocationEventOf } from './host-resource-states.ts';
+import { afterAllocationEvent, afterDegradedEvent, allocationEventOf } from './host-resource-states.ts';
 
 const rows = [
   ['Enabled', 'Enable', 'Enabled'],
@@ -17,6 +17,21 @@ const rows = [
 for (const [state, event, next] of rows) {
   test(`${event} in ${state} leads to ${next ?? 'a refusal'}`, () => {
     assert.equal(afterAllocationEvent(state, event), next);
+  });
+}
+
+for (const [state, event, next] of [
+  ['Enabled', 'Declare', 'Degraded'],
+  ['Disabled', 'Declare', 'Degraded'],
+  ['Maintenance', 'Declare', 'Degraded'],
+  ['PrepareForMaintenance', 'Declare', undefined],
+  ['Degraded', 'Declare', undefined],
+  ['Degraded', 'Cancel', 'Enabled'],
+  ['Enabled', 'Cancel', undefined],
+  ['constructor', 'Declare', undefined],
+] as const) {
+  test(`${event} degraded in ${state} leads to ${next ?? 'a refusal'}`, () => {
+    assert.equal(afterDegradedEvent(state, event), next);
   });
 }
 

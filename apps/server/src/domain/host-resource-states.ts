@@ -21,3 +21,20 @@ export function allocationEventOf(text: string): AllocationEvent | undefined {
 export function afterAllocationEvent(state: string, event: AllocationEvent): string | undefined {
   return Object.hasOwn(transitions, state) ? transitions[state]?.[event] : undefined;
 }
+
+/** What an administrator says of a host that is away, in the words of declareHostAsDegraded and cancelHostAsDegraded. */
+export type DegradedEvent = 'Declare' | 'Cancel';
+
+/** As in CloudStack's ResourceState: a degraded host takes nothing, also when it is back, until that is cancelled. */
+const degradedTransitions: Readonly<Record<string, Partial<Record<DegradedEvent, string>>>> = {
+  Enabled: { Declare: 'Degraded' },
+  Disabled: { Declare: 'Degraded' },
+  Maintenance: { Declare: 'Degraded' },
+  ErrorInMaintenance: { Declare: 'Degraded' },
+  Degraded: { Cancel: 'Enabled' },
+};
+
+/** The state after the event, or undefined where the state does not allow it. */
+export function afterDegradedEvent(state: string, event: DegradedEvent): string | undefined {
+  return Object.hasOwn(degradedTransitions, state) ? degradedTransitions[state]?.[event] : undefined;
+}

@@ -173,6 +173,22 @@ export const settings = {
     max: 3600,
     description: 'Seconds a guest may take to shut down before its power is cut',
   },
+  'ha.lease.seconds': {
+    ...instances,
+    kind: 'number',
+    default: 30,
+    min: 3,
+    max: 3600,
+    description:
+      'Seconds after which a host that has lost its storage and all servers ends its highly available instances by itself; holds for instances from their next start',
+  },
+  'ha.vm.restart.hostup': {
+    ...instances,
+    kind: 'boolean',
+    default: true,
+    description:
+      'Whether a highly available instance that ended without being asked to, on a host that is there, is started again',
+  },
   'expunge.delay': {
     ...instances,
     kind: 'number',

@@ -32,7 +32,8 @@ export type VmEvent =
   | 'expunge' // a job begins to remove its disk, network card and domain
   | 'expunged'
   | 'expunge-failed'
-  | 'host-lost'; // its host cannot be asked; the guest may well run (invariant 7)
+  | 'host-lost' // its host cannot be asked; the guest may well run (invariant 7)
+  | 'host-fenced'; // its host cannot run it any more, and nobody asked for that
 
 /**
  * The state that follows each event. An event that a state does not name is no transition: a late report must not
@@ -48,6 +49,7 @@ export const vmTransitions = {
     stopped: 'Stopped',
     destroy: 'Destroyed',
     expunge: 'Expunging',
+    'host-lost': 'Unknown',
   },
   Running: {
     started: 'Running',
@@ -57,6 +59,7 @@ export const vmTransitions = {
     destroy: 'Destroyed',
     expunge: 'Expunging',
     'host-lost': 'Unknown',
+    'host-fenced': 'Stopped',
   },
   Migrating: {
     migrate: 'Migrating',
@@ -76,6 +79,7 @@ export const vmTransitions = {
     destroy: 'Destroyed',
     expunge: 'Expunging',
     'host-lost': 'Unknown',
+    'host-fenced': 'Stopped',
   },
   Stopped: {
     start: 'Starting',
@@ -99,6 +103,7 @@ export const vmTransitions = {
     destroy: 'Destroyed',
     expunge: 'Expunging',
     'host-lost': 'Unknown',
+    'host-fenced': 'Stopped',
   },
 } as const satisfies Record<VmState, Partial<Record<VmEvent, VmState>>>;
 

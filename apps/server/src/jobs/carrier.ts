@@ -44,6 +44,7 @@ const mayTakeLong: ReadonlySet<string> = new Set([
   'attachIso',
   'prepareTemplate',
   'prepareHostForMaintenance',
+  'recoverLostHost',
 ] satisfies JobCommand[]);
 
 export function queueOf(command: string): string {

@@ -17,6 +17,10 @@ export interface JobParameters {
   migrateVirtualMachine: { vmId: number; hostId?: number };
   prepareHostForMaintenance: { hostId: number };
   cancelHostMaintenance: { hostId: number };
+  declareHostAsDegraded: { hostId: number };
+  cancelHostAsDegraded: { hostId: number };
+  /** Not an API command: the server itself begins it. */
+  recoverLostHost: { hostId: number };
   deleteIso: { templateId: number; forced: boolean };
   resetPasswordForVirtualMachine: { vmId: number };
   resetSSHKeyForVirtualMachine: { vmId: number };

@@ -53,6 +53,10 @@ export const eventTypes = [
   'HOST.CONNECT',
   'HOST.DISCONNECT',
   'HOST.EDIT',
+  'HOST.DECLARE.DEGRADED',
+  'HOST.CANCEL.DEGRADED',
+  'ALERT.COMPUTE.HOST',
+  'ALERT.USERVM',
 ] as const;
 
 export type EventType = (typeof eventTypes)[number];

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ParamsOf, ServerMethods } from '@millrace/agent-protocol';
+import { sql } from 'kysely';
 import type { Executor } from './database.ts';
 import type { Row } from './schema.ts';
 
@@ -16,7 +17,7 @@ export async function findHost(executor: Executor, uuid: string): Promise<Row<'h
     .executeTakeFirst();
 }
 
-/** Takes over what a host says of itself and makes it Up. */
+/** Takes over what a host says of itself. One that was not Up is Connecting until it runs nothing that it must not. */
 export async function recordHello(
   executor: Executor,
   host: Row<'host'>,
@@ -27,7 +28,7 @@ export async function recordHello(
     .updateTable('host')
     .set({
       name: hello.hostName,
-      status: 'Up',
+      status: sql<string>`case status when 'Up' then 'Up' else 'Connecting' end`,
       arch: hello.arch,
       cpus: hello.cpus,
       speed: hello.cpuMhz,
@@ -42,6 +43,16 @@ export async function recordHello(
     .where('id', '=', host.id)
     .execute();
   if (hello.localPool) await recordLocalPool(executor, host, hello.hostName, hello.localPool);
+}
+
+/** The host takes instances from now on. */
+export async function recordConnected(executor: Executor, hostId: number): Promise<void> {
+  await executor
+    .updateTable('host')
+    .set({ status: 'Up' })
+    .where('id', '=', hostId)
+    .where('status', '=', 'Connecting')
+    .execute();
 }
 
 /**
@@ -152,7 +163,7 @@ export async function markDisconnected(
     .updateTable('host')
     .set({ status: 'Disconnected', disconnected: now })
     .where('id', '=', hostId)
-    .where('status', '=', 'Up')
+    .where('status', 'in', ['Up', 'Connecting'])
     .where('removed', 'is', null)
     .where((where) => where.or([where('last_ping', 'is', null), where('last_ping', '<=', silentSince)]))
     .returning(['uuid', 'name'])
@@ -164,7 +175,7 @@ export async function silentHosts(executor: Executor, before: Date): Promise<num
   const rows = await executor
     .selectFrom('host')
     .select('id')
-    .where('status', '=', 'Up')
+    .where('status', 'in', ['Up', 'Connecting'])
     .where('removed', 'is', null)
     .where((where) => where.or([where('last_ping', 'is', null), where('last_ping', '<', before)]))
     .execute();
@@ -175,13 +186,13 @@ export async function silentHosts(executor: Executor, before: Date): Promise<num
 export async function alertLostHosts(
   executor: Executor,
   before: Date,
-): Promise<{ id: number; name: string }[]> {
+): Promise<{ id: number; uuid: string; name: string }[]> {
   return executor
     .updateTable('host')
     .set({ status: 'Alert' })
     .where('status', '=', 'Disconnected')
     .where('removed', 'is', null)
     .where('disconnected', '<', before)
-    .returning(['id', 'name'])
+    .returning(['id', 'uuid', 'name'])
     .execute();
 }

@@ -131,6 +131,7 @@ export interface Tables {
     storage_type: Defaulted<string>;
     tags: Nullable<string>;
     host_tag: Nullable<string>;
+    ha_enabled: Defaulted<boolean>;
   };
   disk_offering: Identified & { name: string; display_text: string; disk_size: Nullable<number> };
   networks: Identified & {
@@ -245,6 +246,8 @@ export interface Tables {
     user_data_details: ColumnType<StringMap | null, string | null | undefined, string | null>;
     ssh_keys: ColumnType<readonly SshKey[], string | undefined, string>;
     ha_enabled: Defaulted<boolean>;
+    ha_lease_seconds: Nullable<number>;
+    ha_restart: Defaulted<boolean>;
     encrypted_password: Nullable<string>;
     new_password: Nullable<string>;
     error_text: Nullable<string>;

@@ -32,6 +32,7 @@ export async function transitionVm(
     const updated = await executor
       .updateTable('vm_instance')
       .set({
+        ...(endsRestart.has(event) ? { ha_restart: false } : {}),
         ...also,
         state: next,
         update_count: sql<number>`update_count + 1`,
@@ -45,7 +46,26 @@ export async function transitionVm(
   }
 }
 
+/** It runs again, or somebody wants that it does not. */
+const endsRestart: ReadonlySet<VmEvent> = new Set(['started', 'stop', 'destroy', 'expunge']);
+
 /** Whether the event, from some other state, ends in this one: then it has happened already. */
 function leadsTo(event: VmEvent, state: VmState): boolean {
   return vmStates.some((from) => nextState(from, event) === state);
+}
+
+/**
+ * The guests of a host that is away may well run (nobody can tell): they are marked, and judged anew when the host is back.
+ * @returns how many
+ */
+export async function markInstancesUnknown(executor: Executor, hostId: number): Promise<number> {
+  const vms = await executor
+    .selectFrom('vm_instance')
+    .select('id')
+    .where('host_id', '=', hostId)
+    .where('state', 'in', ['Running', 'Stopping', 'Migrating'])
+    .where('removed', 'is', null)
+    .execute();
+  for (const vm of vms) await transitionVm(executor, vm.id, 'host-lost');
+  return vms.length;
 }

@@ -31,6 +31,7 @@ const limitsMs: Readonly<Record<Method, number | undefined>> = {
   'vm.console': 30_000,
   'pool.attach': 90_000,
   'pool.detach': 90_000,
+  'pool.lease.watch': 30_000,
   'pool.stats': 30_000,
 };
 

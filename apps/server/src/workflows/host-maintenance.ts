@@ -57,8 +57,10 @@ export function prepareHostForMaintenance(deps: {
   };
 }
 
-/** Its deed is done with the request: only the answer is asynchronous, as in CloudStack. */
-export function cancelHostMaintenance(): JobDefinition<'cancelHostMaintenance'> {
+/** Commands whose deed is done with the request: only the answer is asynchronous, as in CloudStack. */
+export function answerWithHost(): JobDefinition<
+  'cancelHostMaintenance' | 'declareHostAsDegraded' | 'cancelHostAsDegraded'
+> {
   return { run: (context) => hostAnswer(context, context.parameters.hostId) };
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { MillraceError } from '@millrace/core';
 import { z } from 'zod';
 import type { AgentGateway } from '../agents/gateway.ts';
+import { AgentCallError } from '../domain/failure-policy.ts';
 import type { JobContext } from '../jobs/job-context.ts';
 import type { RunSteps, Step } from '../jobs/steps.ts';
 import { dataVolumesOf } from '../store/data-volumes.ts';
@@ -19,6 +20,7 @@ import {
   backingOf,
   diskTemplateId,
   loadPlace,
+  loadVm,
   loadVmSpec,
   type Place,
   rootVolumeOf,
@@ -178,6 +180,7 @@ export function createRootVolumeStep(attempt: Attempt): Step<HostState> {
       return { volumeId: volume.id };
     },
     undo: async () => {
+      if (await isUnknown(attempt)) return;
       const volume = await context.read((database) => rootVolumeOf(database, record.vm.id));
       if (volume) await discardVolume({ context, agents: deps.agents, volume });
     },
@@ -199,6 +202,7 @@ export function createDataDisksStep(attempt: Attempt): Step<HostState> {
       return {};
     },
     undo: async () => {
+      if (await isUnknown(attempt)) return;
       for (const { id: volumeId } of await disks()) await unmakeDataDisk({ deps, context, volumeId });
     },
   };
@@ -214,20 +218,35 @@ export function startStep(attempt: Attempt): Step<HostState> {
       const spec = await context.read(async (database) =>
         loadVmSpec(database, record, place.pool, await runnableVolume(database, record.vm.id)),
       );
-      await callHost(deps.agents, {
-        hostId: place.hostId,
-        method: 'vm.start',
-        params: { vm: spec },
-        operationId: `${context.job.uuid}/host-${attempt.ordinal}/start`,
-        signal: context.signal,
-        reconnectMs: attempt.reconnectMs,
-      });
+      const ha = { ha_lease_seconds: spec.ha?.leaseSeconds ?? null };
+      try {
+        await callHost(deps.agents, {
+          hostId: place.hostId,
+          method: 'vm.start',
+          params: { vm: spec },
+          operationId: `${context.job.uuid}/host-${attempt.ordinal}/start`,
+          signal: context.signal,
+          reconnectMs: attempt.reconnectMs,
+        });
+      } catch (error) {
+        if (!mayRunAllTheSame(error) || place.pool.type === 'Filesystem' || context.signal.aborted)
+          throw error;
+        await context.write((trx) =>
+          transitionVm(trx, record.vm.id, 'host-lost', { host_id: place.hostId, ...ha }),
+        );
+        throw new MillraceError(
+          'START_UNCERTAIN',
+          `${place.hostName} went away while it started the instance (${error.message}): whether it runs there is known when the host is back, or certainly gone`,
+          { cause: error },
+        );
+      }
       await context.write(async (trx) => {
         const { applied, state: now } = await transitionVm(trx, record.vm.id, 'started', {
           host_id: place.hostId,
           last_host_id: place.hostId,
           pod_id: place.podId,
           error_text: null,
+          ...ha,
           power_state: 'Running',
           power_state_update_time: new Date(),
         });
@@ -248,6 +267,17 @@ export function startStep(attempt: Attempt): Step<HostState> {
       });
     },
   };
+}
+
+/** The host was asked, and no answer came. */
+function mayRunAllTheSame(error: unknown): error is AgentCallError {
+  return error instanceof AgentCallError && ['AGENT_UNAVAILABLE', 'AGENT_TIMEOUT'].includes(error.code);
+}
+
+/** It may run on a host that went away: its disks stay. */
+async function isUnknown({ context, record }: Attempt): Promise<boolean> {
+  const { vm } = await context.read((database) => loadVm(database, record.vm.id));
+  return vm.state === 'Unknown';
 }
 
 async function placeOf(attempt: Attempt, state: Partial<HostState>): Promise<Place> {

@@ -5,11 +5,12 @@ import { attachVolume, createVolume, detachVolume, resizeVolume } from './data-d
 import { deleteIso, deleteTemplate } from './delete-template.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine, expungeVirtualMachine } from './destroy-virtual-machine.ts';
-import { cancelHostMaintenance, prepareHostForMaintenance } from './host-maintenance.ts';
+import { answerWithHost, prepareHostForMaintenance } from './host-maintenance.ts';
 import type { WorkflowDeps } from './host-steps.ts';
 import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
 import { rebootVirtualMachine, startVirtualMachine, stopVirtualMachine } from './power-virtual-machine.ts';
 import { prepareTemplate } from './prepare-template.ts';
+import { recoverLostHost } from './recover-lost-host.ts';
 import { resetPasswordForVirtualMachine, resetSSHKeyForVirtualMachine } from './reset-guest-access.ts';
 import { restoreVirtualMachine } from './restore-virtual-machine.ts';
 
@@ -30,7 +31,10 @@ export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQ
     resizeVolume: resizeVolume(deps),
     migrateVirtualMachine: migrateVirtualMachine(deps),
     prepareHostForMaintenance: prepareHostForMaintenance(deps),
-    cancelHostMaintenance: cancelHostMaintenance(),
+    cancelHostMaintenance: answerWithHost(),
+    declareHostAsDegraded: answerWithHost(),
+    cancelHostAsDegraded: answerWithHost(),
+    recoverLostHost: recoverLostHost(deps),
     deleteIso: deleteIso(deps),
     resetPasswordForVirtualMachine: resetPasswordForVirtualMachine(),
     resetSSHKeyForVirtualMachine: resetSSHKeyForVirtualMachine(),

@@ -19,7 +19,12 @@ import { reconnectBoundMs, recordVmEvent, vmAnswer } from './vm-job.ts';
 
 type Context = JobContext<'migrateVirtualMachine'>;
 
-const moveState = z.object({ sourceId: z.number(), targetId: z.number(), poolId: z.number() });
+const moveState = z.object({
+  sourceId: z.number(),
+  targetId: z.number(),
+  poolId: z.number(),
+  leaseSeconds: z.number().nullable(),
+});
 type MoveState = z.infer<typeof moveState>;
 
 interface Move {
@@ -167,7 +172,8 @@ function moveStep(move: Move): Step<MoveState> {
         operationId: operation('expect'),
       });
       // an earlier worker's move was made, and its answer lost
-      if (expected.state === 'Running') return {};
+      const moved = { leaseSeconds: spec.ha?.leaseSeconds ?? null };
+      if (expected.state === 'Running') return moved;
       context.progress.report({ phase: 'moving', percent: 30, hostname: target.hostName });
       try {
         await callHost(deps.agents, {
@@ -199,7 +205,7 @@ function moveStep(move: Move): Step<MoveState> {
       }
       if (!(await runsAt(move, targetId)))
         throw new MillraceError('VM_STATE_CHANGED', 'the instance does not run any more');
-      return {};
+      return moved;
     },
   };
 }
@@ -219,9 +225,9 @@ async function runsAt({ context, deps, record, reconnectMs }: Move, hostId: numb
 function recordStep({ context, record }: Move): Step<MoveState> {
   return {
     name: 'record',
-    do: async ({ targetId }) => {
+    do: async ({ targetId, leaseSeconds }) => {
       await context.write(async (trx) => {
-        const place = { host_id: targetId, last_host_id: targetId };
+        const place = { host_id: targetId, last_host_id: targetId, ha_lease_seconds: leaseSeconds };
         const { applied, state } = await transitionVm(trx, record.vm.id, 'migrated', place);
         if (!applied) throw new MillraceError('VM_STATE_CHANGED', `the instance is ${state} meanwhile`);
       });

@@ -4,6 +4,7 @@ import { imageSourceOf, isTemplateFormat, type TemplateFormat } from '../domain/
 import { dataVolumesOf } from '../store/data-volumes.ts';
 import type { Executor } from '../store/database.ts';
 import type { Row } from '../store/schema.ts';
+import { readSetting } from '../store/settings.ts';
 import { sharedPoolReference } from '../store/shared-pools.ts';
 
 /** An instance with what it is made from. */
@@ -199,6 +200,7 @@ export async function loadVmSpec(
       path === null ? [] : [dataDiskSpec({ path, uuid, device_id })],
     ),
     ...(await configDriveOf(executor, record)),
+    ...(await haOf(executor, vm.id, pool)),
     ...(iso ? { cdrom: { path: templateFileName(iso), bootFirst: iso.bootable } } : {}),
     nics: nics.map((nic) => ({
       mac: nic.mac_address,
@@ -206,6 +208,18 @@ export async function loadVmSpec(
       network: networkOf(nic),
     })),
   };
+}
+
+/** Whether the host has to end it by itself when it loses everybody: only then it may be started elsewhere. */
+async function haOf(executor: Executor, vmId: number, pool: PoolReference): Promise<Pick<VmSpec, 'ha'>> {
+  if (pool.type === 'Filesystem') return {};
+  const row = await executor
+    .selectFrom('vm_instance')
+    .select('ha_enabled')
+    .where('id', '=', vmId)
+    .executeTakeFirstOrThrow();
+  if (!row.ha_enabled) return {};
+  return { ha: { leaseSeconds: await readSetting(executor, 'ha.lease.seconds') } };
 }
 
 /** A data disk as hosts are told of it. */

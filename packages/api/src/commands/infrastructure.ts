@@ -270,3 +270,24 @@ export const cancelHostMaintenance = defineCommand({
   result: { kind: 'object', key: 'host' },
   roles: adminOnly,
 });
+
+export const declareHostAsDegraded = defineCommand({
+  name: 'declareHostAsDegraded',
+  description:
+    'Says that a host which is away runs nothing any more, so that its highly available instances are started elsewhere; be sure of it: two copies of an instance destroy its disk',
+  isAsync: true,
+  params: { id: param.uuid('the host, which is Disconnected, in Alert or Down', { required: true }) },
+  response: hostFields,
+  result: { kind: 'object', key: 'host' },
+  roles: adminOnly,
+});
+
+export const cancelHostAsDegraded = defineCommand({
+  name: 'cancelHostAsDegraded',
+  description: 'Lets a host that was declared degraded take instances again',
+  isAsync: true,
+  params: { id: param.uuid('the host', { required: true }) },
+  response: hostFields,
+  result: { kind: 'object', key: 'host' },
+  roles: adminOnly,
+});
