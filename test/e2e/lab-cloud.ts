@@ -20,6 +20,8 @@ const fillerBytes = 24 * 1024 ** 2;
 export interface LabCloud extends AsyncDisposable {
   readonly instance: Instance;
   readonly image: Buffer;
+  /** Where the web server listens on the lab's address. */
+  readonly imagePort: number;
   readonly zoneid: string;
   readonly serviceofferingid: string;
   /** Those that are there, as they were added. */
@@ -75,6 +77,7 @@ export async function startLabCloud(): Promise<LabCloud> {
   const cloud: LabCloud = {
     instance,
     image,
+    imagePort: (images.address() as AddressInfo).port,
     zoneid,
     serviceofferingid: String(offering!['id']),
     hosts,

@@ -17,7 +17,7 @@ const isRoot = process.getuid?.() === 0;
 const groups = [
   {
     name: 'unit',
-    files: (file: string) => !file.startsWith('test/e2e/') && !file.endsWith('.integ.test.ts'),
+    files: (file: string) => !inWholeMachine(file) && !file.endsWith('.integ.test.ts'),
     concurrency: availableParallelism(),
     minutes: 10,
     inMachine: false,
@@ -32,9 +32,9 @@ const groups = [
   },
   {
     name: 'end-to-end',
-    files: (file: string) => file.startsWith('test/e2e/'),
+    files: inWholeMachine,
     concurrency: 1,
-    minutes: 30,
+    minutes: 60,
     inMachine: true,
   },
 ] as const;
@@ -88,6 +88,10 @@ if (total.failures.length > 0) {
 }
 console.log(`\n${closingLine(total)}`);
 process.exit(total.failed === 0 ? 0 : 1);
+
+function inWholeMachine(file: string): boolean {
+  return /^test\/(e2e|faults)\//.test(file);
+}
 
 async function findTestFiles(): Promise<string[]> {
   const found: string[] = [];

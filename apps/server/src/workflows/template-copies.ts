@@ -3,7 +3,7 @@ import type { AgentGateway } from '../agents/gateway.ts';
 import type { Database } from '../store/database.ts';
 import { deleteSpool, markForRemoval } from '../store/template-spool.ts';
 import { callHost } from './agent-call.ts';
-import { loadPlace } from './records.ts';
+import { loadPlace, templateFileName } from './records.ts';
 
 export interface TemplateCopyDeps {
   readonly agents: AgentGateway;
@@ -26,25 +26,24 @@ export async function removeUnneededCopies(
     .innerJoin('vm_template', 'vm_template.id', 'template_spool_ref.template_id')
     .where('vm_template.removed', 'is not', null)
     .$if(only.templateId !== undefined, (query) => query.where('template_id', '=', only.templateId!))
-    .select(['pool_id', 'template_id', 'install_path', 'vm_template.uuid'])
+    .select(['pool_id', 'template_id', 'vm_template.uuid', 'vm_template.format'])
     .execute();
   for (const copy of copies) {
     const key = { poolId: copy.pool_id, templateId: copy.template_id };
     try {
       if (!(await database.transaction().execute((trx) => markForRemoval(trx, key)))) continue;
-      if (copy.install_path !== null) {
-        const hostId = await connectedHostOf(deps, copy.pool_id);
-        if (hostId === undefined) continue;
-        const place = await loadPlace(database, hostId, copy.pool_id);
-        await callHost(agents, {
-          hostId,
-          method: 'template.remove',
-          params: { pool: place.pool, installPath: copy.install_path },
-          operationId: `${only.operation}/remove-${copy.uuid}-${copy.pool_id}`,
-          signal,
-          reconnectMs: 5000,
-        });
-      }
+      const hostId = await connectedHostOf(deps, copy.pool_id);
+      if (hostId === undefined) continue;
+      const place = await loadPlace(database, hostId, copy.pool_id);
+      await callHost(agents, {
+        hostId,
+        method: 'template.remove',
+        // also where no copy ever came to be: what a transfer left that failed is kept under the same name
+        params: { pool: place.pool, installPath: templateFileName(copy) },
+        operationId: `${only.operation}/remove-${copy.uuid}-${copy.pool_id}`,
+        signal,
+        reconnectMs: 5000,
+      });
       await deleteSpool(database, key);
       log.info({ template: copy.uuid, pool: copy.pool_id }, 'a copy of a deleted template was removed');
     } catch (error) {

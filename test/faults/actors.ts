@@ -1,0 +1,160 @@
+import { rename, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runProgram } from '@millrace/core';
+import type { LabHost } from '../lab/lab-host.ts';
+import type { Underway } from './moments.ts';
+import type { World } from './world.ts';
+
+/** Something fails. @returns what makes it well again */
+type Strike = (world: World, underway: Underway) => Promise<() => Promise<void>>;
+
+interface Actor {
+  readonly strike: Strike;
+  /** How long it lasts: milliseconds, or until what is under way has ended. */
+  readonly lasts: number | 'to the end';
+}
+
+const nothing = async () => {};
+const run = (file: string, ...argv: string[]) =>
+  runProgram(file, argv, { signal: AbortSignal.timeout(20_000) });
+
+function hostOf(world: World, { host }: Underway): LabHost {
+  const found = world.hostNamed(host);
+  if (!found) throw new Error(`the host ${host} is gone already`);
+  return found;
+}
+
+function killed(part: 'server' | 'postgres'): Actor {
+  return {
+    lasts: 0,
+    strike: async ({ cloud }) => {
+      process.kill(await cloud.instance.pidOf(part), 'SIGKILL');
+      return nothing;
+    },
+  };
+}
+
+const cardOf = (host: LabHost) => `lab-${host.address.split('.').at(-1)}`;
+
+export const actors = {
+  server: killed('server'),
+  PostgreSQL: killed('postgres'),
+  agent: {
+    lasts: 500,
+    strike: async (world, underway) => {
+      const host = hostOf(world, underway);
+      await host.run('pkill', ['-9', '-f', 'apps/agent/src/main.ts']);
+      return async () => world.cloud.startAgent(host);
+    },
+  },
+  libvirtd: {
+    lasts: 500,
+    strike: async (world, underway) => {
+      const host = hostOf(world, underway);
+      await host.run('pkill', ['-9', 'libvirtd']);
+      return async () => void (await host.run('libvirtd', ['-d']));
+    },
+  },
+  QEMU: {
+    lasts: 0,
+    strike: async (world, underway) => {
+      const host = hostOf(world, underway);
+      // it may just have ended, or not begun
+      await host.run('pkill', ['-9', '-f', `guest=${underway.instanceName ?? 'i-'}`]).catch(() => {});
+      return nothing;
+    },
+  },
+  'host power': {
+    lasts: 'to the end',
+    strike: async (world, underway) => {
+      await world.cloud.lose(hostOf(world, underway));
+      return () => world.replaceHost();
+    },
+  },
+  'network cut': {
+    lasts: 2000,
+    strike: async (world, underway) => {
+      const host = hostOf(world, underway);
+      await host.cut();
+      return () => host.mend();
+    },
+  },
+  'network slow': {
+    lasts: 'to the end',
+    strike: async (world, underway) => {
+      const card = cardOf(hostOf(world, underway));
+      await run(
+        'tc',
+        'qdisc',
+        'add',
+        'dev',
+        card,
+        'root',
+        'tbf',
+        'rate',
+        '80mbit',
+        'burst',
+        '64k',
+        'latency',
+        '200ms',
+      );
+      return async () => void (await run('tc', 'qdisc', 'del', 'dev', card, 'root'));
+    },
+  },
+  source: {
+    lasts: 'to the end',
+    strike: async ({ web }) => {
+      web.down();
+      return async () => web.up();
+    },
+  },
+  /** The source is gone for a moment only. */
+  'source for a moment': {
+    lasts: 1000,
+    strike: async ({ web }) => {
+      web.down();
+      return async () => web.up();
+    },
+  },
+  DNS: {
+    lasts: 'to the end',
+    strike: async ({ cloud, sourceName }) => {
+      const hosts = [...cloud.hosts];
+      for (const host of hosts)
+        await host.run('sh', [
+          '-c',
+          `grep -v ${sourceName} /etc/hosts >/run/hosts; cat /run/hosts >/etc/hosts`,
+        ]);
+      return async () => {
+        for (const host of hosts)
+          await host.run('sh', ['-c', `echo "10.99.0.254 ${sourceName}" >>/etc/hosts`]);
+      };
+    },
+  },
+  'pool full': {
+    lasts: 'to the end',
+    strike: async ({ cloud }) => {
+      const filler = join(cloud.work, 'shared', 'filler');
+      const { bavail, bsize } = await statfs(cloud.shared);
+      await run('fallocate', '-l', String(Math.max(4096, (bavail - 16) * bsize)), filler);
+      return () => rm(filler, { force: true });
+    },
+  },
+  'pool gone': {
+    lasts: 'to the end',
+    strike: async ({ cloud }) => {
+      const mark = join(cloud.shared, '.millrace-pool');
+      await rename(mark, `${mark}.away`);
+      return () => rename(`${mark}.away`, mark);
+    },
+  },
+  'clock jump': {
+    lasts: 0,
+    strike: async (world, underway) => {
+      await hostOf(world, underway).run('pkill', ['-USR2', '-f', 'apps/agent/src/main.ts']);
+      return nothing;
+    },
+  },
+} as const satisfies Record<string, Actor>;
+
+export type ActorName = keyof typeof actors;
