@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { sleep } from '@millrace/core';
+import type { JobAnswer } from '../e2e/instance.ts';
 import { actors } from './actors.ts';
 import { checkInvariants, leftovers } from './invariants.ts';
 import { moments } from './moments.ts';
@@ -35,20 +36,23 @@ for (const row of chosen) {
     const before = new Set(await leftovers(world));
     const underway = await moments[row.moment](world);
     const heal = await actor.strike(world, underway);
-    let ending: ReturnType<typeof underway.end>;
-    if (actor.lasts === 'to the end') {
-      ending = underway.end();
-      await ending.finally(heal);
-    } else {
+    let job: JobAnswer | undefined;
+    if (actor.lasts === 'to the end') job = await underway.end().finally(heal);
+    else {
       await sleep(actor.lasts, signal);
       await heal();
-      ending = underway.end();
+      job = await underway.end();
     }
-    const job = await ending;
     if (job && row.expect !== 'either')
       assert.equal(job.jobstatus, row.expect === 'succeeds' ? 1 : 2, JSON.stringify(job));
     if (job?.jobstatus === 2) assert.ok((job.jobresult?.errortext ?? '').length > 10, 'a failure says why');
-    await checkInvariants(world, before);
+    try {
+      await checkInvariants(world, before);
+    } catch (error) {
+      // a whole run takes its time: whoever watches it need not wait for its end
+      console.error(`${nameOf(row)}: ${error instanceof Error ? error.message : String(error)}`);
+      throw error;
+    }
   });
 }
 

@@ -121,7 +121,12 @@ async function recordLocalPool(
   if (same) {
     await executor
       .updateTable('storage_pool')
-      .set({ ...spaceOf(pool), name: `${hostName}-local`, status: 'Up' })
+      .set({
+        ...spaceOf(pool),
+        name: `${hostName}-local`,
+        // what an administrator disabled stays so, whenever the host comes back
+        status: sql<string>`case status when 'Down' then 'Up' else status end`,
+      })
       .where('id', '=', same.id)
       .execute();
     return;
