@@ -11,7 +11,11 @@ export const ownCommands: readonly {
   { name: 'completion', usage: 'completion bash|zsh', does: 'print the script that completes on Tab' },
   { name: 'help', usage: 'help [VERB [NOUN]]', does: 'help, also with --help after any command' },
   { name: 'version', usage: 'version', does: 'the version' },
-  { name: 'server', usage: 'server …', does: 'run the management server' },
+  {
+    name: 'server',
+    usage: 'server [init …]',
+    does: 'make a cloud in a database, run a management server of it',
+  },
   {
     name: 'agent',
     usage: 'agent [join|check] …',

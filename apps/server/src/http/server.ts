@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import cookie from '@fastify/cookie';
-import { ApiError, joinParams } from '@millrace/api';
+import { ApiError, allSpecs, joinParams, wireValue } from '@millrace/api';
 import { describeError, type Logger } from '@millrace/core';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { CommandDependencies } from '../commands/command.ts';
 import { serveConsole } from './console-files.ts';
 import { makeDispatcher } from './dispatch.ts';
 import { errorEnvelope } from './envelope.ts';
+import { makeMetrics } from './metrics.ts';
+import { serveOperators } from './operators.ts';
 import type { ApiReply, ApiRequest } from './request.ts';
 import { sweepSessions } from './sessions.ts';
 
@@ -23,6 +25,11 @@ const bodyLimitBytes = 1536 * 1024;
 const maxHeaderBytes = 256 * 1024;
 const sweepIntervalMs = 600_000;
 const closePatienceMs = 5000;
+
+/** Only names that exist label a figure: whoever makes names up must not make figures. */
+const commandNames: ReadonlyMap<string, string> = new Map(
+  allSpecs.map(({ name }) => [name.toLowerCase(), name]),
+);
 
 const contentType = 'application/json; charset=UTF-8';
 const formType = /^application\/x-www-form-urlencoded(;|$)/i;
@@ -45,6 +52,8 @@ export async function startApi(options: CommandDependencies): Promise<Api> {
   await server.register(cookie);
   readFormsAsText(server);
   server.setErrorHandler((error, _request, reply) => sendBroken(reply, error, options.log));
+  const metrics = makeMetrics(options.database);
+  serveOperators(server, { ...options, metrics });
   const sendPage = await serveConsole(server, options.config.webDir);
   server.setNotFoundHandler((request, reply) =>
     sendPage(request, reply)
@@ -59,7 +68,14 @@ export async function startApi(options: CommandDependencies): Promise<Api> {
       if (error instanceof ApiError) return send(reply, refusal(error));
       throw error;
     }
-    return send(reply, await dispatch(call));
+    const started = performance.now();
+    const answer = await dispatch(call);
+    metrics.called({
+      command: commandNames.get(wireValue(call.params, 'command')?.toLowerCase() ?? '') ?? 'unknown',
+      status: answer.status,
+      seconds: (performance.now() - started) / 1000,
+    });
+    return send(reply, answer);
   };
   for (const url of ['/client/api', '/client/api/']) {
     server.route({ method: ['GET', 'POST'], url, handler });
@@ -130,7 +146,13 @@ function headerText(value: string | string[] | undefined): string | undefined {
 
 function send(reply: FastifyReply, answer: ApiReply): FastifyReply {
   for (const { name, value } of answer.cookies) {
-    const attributes = { path: '/client/api', httpOnly: true, sameSite: 'strict' } as const;
+    const attributes = {
+      path: '/client/api',
+      httpOnly: true,
+      sameSite: 'strict',
+      // a proxy that is trusted says how the browser came
+      secure: reply.request.protocol === 'https',
+    } as const;
     if (value === '') reply.clearCookie(name, attributes);
     else reply.setCookie(name, value, attributes);
   }

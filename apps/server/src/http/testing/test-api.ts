@@ -56,7 +56,11 @@ export const testNetwork = {
 /** A real server on a real database, with hosts and jobs in memory. */
 export async function withTestApi(
   t: TestContext,
-  changes: { readonly trustedProxies?: string; readonly webDir?: string } = {},
+  changes: {
+    readonly trustedProxies?: string;
+    readonly webDir?: string;
+    readonly metricsCidrs?: readonly string[];
+  } = {},
 ): Promise<TestApi> {
   const { database, url: databaseUrl } = await withTestDatabase(t);
   const admin = {
@@ -78,6 +82,7 @@ export async function withTestApi(
     agentHost: '127.0.0.1',
     agentPort: 0,
     logLevel: 'error',
+    metricsCidrs: [],
     ...changes,
   } as const;
   const api = await startApi({ config, database, agents, jobs, log: silentLogger });
