@@ -82,7 +82,14 @@ export async function startServer(options: {
   started.defer(async () => endHousekeeping());
 
   const apiLog = log.child({ part: 'api' });
-  const api = await startApi({ config, database, agents: agents.gateway, jobs, log: apiLog });
+  const api = await startApi({
+    config,
+    database,
+    agents: agents.gateway,
+    consoles: agents.consoles,
+    jobs,
+    log: apiLog,
+  });
   started.defer(() => api.close());
 
   const running = started.move();

@@ -7,6 +7,7 @@ import {
   uploadTemplateDirectDownloadCertificate,
 } from './certificates.ts';
 import type { Command } from './command.ts';
+import { createConsoleEndpoint } from './create-console-endpoint.ts';
 import { createSSHKeyPair } from './create-ssh-key-pair.ts';
 import { createStoragePool } from './create-storage-pool.ts';
 import { attachVolume, createVolume, deleteVolume, detachVolume, resizeVolume } from './data-volumes.ts';
@@ -97,6 +98,7 @@ export const commandTable: readonly Command[] = [
   getUserKeys,
   getVMPassword,
   getVirtualMachineConsoleOutput,
+  createConsoleEndpoint,
   linkUserDataToTemplate,
   listApis,
   listAsyncJobs,

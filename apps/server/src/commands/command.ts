@@ -31,6 +31,8 @@ export interface CommandDependencies {
 export interface CommandContext<P extends ParamSpecs> extends CommandDependencies {
   readonly params: ParamsOf<P>;
   readonly caller: Caller;
+  /** By which scheme, name and port the caller reached this server: `https://cloud.example.org`. */
+  readonly origin: string;
   readonly signal: AbortSignal;
 }
 

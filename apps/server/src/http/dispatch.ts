@@ -98,6 +98,7 @@ async function answerCommand(
     log: log.child({ user: caller.userUuid }),
     params: decoded.params,
     caller,
+    origin: request.origin,
     signal: request.signal,
   });
   return { status: 200, body: answerEnvelope(spec, result), cookies: [] };

@@ -4,8 +4,11 @@ import cookie from '@fastify/cookie';
 import { ApiError, allSpecs, joinParams, wireValue } from '@millrace/api';
 import { describeError, type Logger } from '@millrace/core';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { ConsoleStreams } from '../agents/console-streams.ts';
 import type { CommandDependencies } from '../commands/command.ts';
+import { deleteOldConsolePermissions } from '../store/console-sessions.ts';
 import { serveConsole } from './console-files.ts';
+import { serveConsoles } from './console-socket.ts';
 import { makeDispatcher } from './dispatch.ts';
 import { errorEnvelope } from './envelope.ts';
 import { makeMetrics } from './metrics.ts';
@@ -35,7 +38,9 @@ const contentType = 'application/json; charset=UTF-8';
 const formType = /^application\/x-www-form-urlencoded(;|$)/i;
 
 /** Opens the API on `config.apiHost`:`config.apiPort` (0 means whichever port is free). */
-export async function startApi(options: CommandDependencies): Promise<Api> {
+export async function startApi(
+  options: CommandDependencies & { readonly consoles: ConsoleStreams },
+): Promise<Api> {
   const closing = new AbortController();
   const dispatch = makeDispatcher({ ...options, clock: () => new Date() });
   const server = Fastify({
@@ -85,12 +90,14 @@ export async function startApi(options: CommandDependencies): Promise<Api> {
   server.server.on('error', (error) =>
     options.log.error({ error: describeError(error) }, 'the API’s port met an error'),
   );
+  const endConsoles = serveConsoles(server.server, options);
   const sweeper = sweepRegularly(options);
   const { port } = server.server.address() as AddressInfo;
   return {
     port,
     async close() {
       clearInterval(sweeper);
+      endConsoles();
       const patience = setTimeout(() => {
         closing.abort(new ApiError('RESOURCE_UNAVAILABLE_ERROR', 'the server stops; try again'));
         server.server.closeAllConnections();
@@ -134,10 +141,17 @@ function readRequest(request: FastifyRequest, reply: FastifyReply, closing: Abor
     params: joinParams(query, typeof request.body === 'string' ? request.body : ''),
     cookies: request.cookies,
     clientAddress: request.ip ?? '',
+    origin: originOf(request),
     fetchSite: headerText(request.headers['sec-fetch-site']),
     correlation: randomUUID(),
     signal: AbortSignal.any([gone.signal, closing]),
   };
+}
+
+/** Whatever stands in the Host header, what comes of it is an origin and nothing more. */
+function originOf(request: FastifyRequest): string {
+  const text = `${request.protocol}://${request.host}`;
+  return URL.canParse(text) ? new URL(text).origin : `http://localhost:${request.socket.localPort}`;
 }
 
 function headerText(value: string | string[] | undefined): string | undefined {
@@ -216,7 +230,7 @@ function errorStatus(error: unknown): number {
 
 function sweepRegularly({ database, log }: CommandDependencies): NodeJS.Timeout {
   const timer = setInterval(() => {
-    sweepSessions(database).catch((error: unknown) => {
+    Promise.all([sweepSessions(database), deleteOldConsolePermissions(database)]).catch((error: unknown) => {
       log.warn({ error: describeError(error) }, 'expired sessions could not be deleted; tried again later');
     });
   }, sweepIntervalMs);

@@ -27,6 +27,7 @@ export const eventTypes = [
   'VM.DESTROY',
   'VM.EXPUNGE',
   'VM.RECOVER',
+  'VM.CONSOLE',
   'VOLUME.CREATE',
   'VOLUME.ATTACH',
   'VOLUME.DETACH',

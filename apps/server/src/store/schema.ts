@@ -45,6 +45,18 @@ export interface Tables {
     created: Created;
     last_used: Defaulted<Date>;
   };
+  console_session: {
+    id: Generated<number>;
+    uuid: string;
+    token_hash: string;
+    kind: 'screen' | 'serial';
+    user_id: number;
+    account_id: number;
+    instance_id: number;
+    created: Created;
+    expires: ColumnType<Date, Date, never>;
+    acquired: Time;
+  };
   configuration: { name: string; value: string; updated: Defaulted<Date> };
   data_center: Identified & {
     name: string;

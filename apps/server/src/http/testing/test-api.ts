@@ -7,7 +7,14 @@ import { bootstrap, type FirstStartResult } from '../../bootstrap/first-start.ts
 import type { Database } from '../../store/database.ts';
 import { startApi } from '../server.ts';
 import { sign, signedStrings } from '../signature.ts';
-import { type FakeAgents, type FakeJobs, makeFakeAgents, makeFakeJobs } from './fake-ports.ts';
+import {
+  type FakeAgents,
+  type FakeConsoles,
+  type FakeJobs,
+  makeFakeAgents,
+  makeFakeConsoles,
+  makeFakeJobs,
+} from './fake-ports.ts';
 
 export interface Keys {
   readonly apiKey: string;
@@ -29,6 +36,7 @@ export interface TestApi {
   readonly url: string;
   readonly database: Database;
   readonly agents: FakeAgents;
+  readonly consoles: FakeConsoles;
   readonly jobs: FakeJobs;
   readonly ids: FirstStartResult;
   readonly admin: Keys;
@@ -85,7 +93,8 @@ export async function withTestApi(
     metricsCidrs: [],
     ...changes,
   } as const;
-  const api = await startApi({ config, database, agents, jobs, log: silentLogger });
+  const consoles = makeFakeConsoles();
+  const api = await startApi({ config, database, agents, consoles, jobs, log: silentLogger });
   t.after(() => api.close());
   const url = `http://127.0.0.1:${api.port}/client/api`;
   const send = async (query: string, init: RequestInit = {}) =>
@@ -94,6 +103,7 @@ export async function withTestApi(
     url,
     database,
     agents,
+    consoles,
     jobs,
     ids,
     admin,
