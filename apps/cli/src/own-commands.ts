@@ -5,6 +5,11 @@ export const ownCommands: readonly {
   readonly does: string;
 }[] = [
   { name: 'fetch', usage: 'fetch URL --to DIR', does: 'fetch and verify an image without any server' },
+  {
+    name: 'console',
+    usage: 'console NAME|ID',
+    does: 'type into the serial line of an instance; Ctrl-] leaves',
+  },
   { name: 'set', usage: 'set KEY VALUE', does: 'change the profile: url, apikey, secretkey, output, …' },
   { name: 'show', usage: 'show config', does: 'the profiles, without their secrets' },
   { name: 'sync', usage: 'sync', does: 'ask the server for its commands again' },
