@@ -1,6 +1,8 @@
 import { type FieldSpecs, field, jobFields } from '../fields.ts';
 import { userFields } from './user.ts';
 
+const { jobid: _jobid, jobstatus: _jobstatus, ...accountUserFields } = userFields;
+
 /** Account: names and types as CloudStack's `listApis` has them. */
 export const accountFields = {
   id: field.string('the ID'),
@@ -50,7 +52,7 @@ export const accountFields = {
   templateavailable: field.string('the templates and ISOs that may still be added'),
   templatelimit: field.string('the most templates and ISOs there may be'),
   templatetotal: field.long('the templates and ISOs there are'),
-  user: field.rows('the users of the account', userFields),
+  user: field.rows('the users of the account', accountUserFields),
   vmavailable: field.string('the instances that may still be added'),
   vmlimit: field.string('the most instances there may be'),
   vmrunning: field.integer('the instances that run'),
