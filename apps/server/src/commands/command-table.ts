@@ -36,7 +36,7 @@ import { getUser } from './get-user.ts';
 import { getUserKeys } from './get-user-keys.ts';
 import { getVirtualMachineConsoleOutput } from './get-virtual-machine-console-output.ts';
 import { getVMPassword } from './get-vm-password.ts';
-import { cancelHostMaintenance, prepareHostForMaintenance } from './host-maintenance.ts';
+import { cancelHostMaintenance, prepareHostForMaintenance, reconnectHost } from './host-maintenance.ts';
 import { linkUserDataToTemplate } from './link-user-data-to-template.ts';
 import { listApis } from './list-apis.ts';
 import { listAsyncJobs } from './list-async-jobs.ts';
@@ -82,6 +82,7 @@ import {
   updateRole,
   updateRolePermission,
 } from './roles.ts';
+import { createServiceOffering, deleteServiceOffering, updateServiceOffering } from './service-offerings.ts';
 import { startVirtualMachine } from './start-virtual-machine.ts';
 import { stopVirtualMachine } from './stop-virtual-machine.ts';
 import { updateConfiguration } from './update-configuration.ts';
@@ -103,6 +104,7 @@ export const commandTable: readonly Command[] = [
   listDiskOfferings,
   resizeVolume,
   cancelHostMaintenance,
+  reconnectHost,
   createSSHKeyPair,
   createStoragePool,
   deleteHost,
@@ -145,6 +147,9 @@ export const commandTable: readonly Command[] = [
   lockUser,
   updateUser,
   getVirtualMachineConsoleOutput,
+  createServiceOffering,
+  updateServiceOffering,
+  deleteServiceOffering,
   createConsoleEndpoint,
   linkUserDataToTemplate,
   listApis,

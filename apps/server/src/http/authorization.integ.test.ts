@@ -178,6 +178,10 @@ const table: Readonly<Record<string, Row>> = {
   updateDomain: open,
   updateRole: open,
   updateRolePermission: open,
+  createServiceOffering: open,
+  updateServiceOffering: open,
+  deleteServiceOffering: open,
+  reconnectHost: open,
   updateUser: acts(({ owner }) => ({ id: owner.userUuid, firstname: 'Other' })),
 };
 

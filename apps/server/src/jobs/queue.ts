@@ -17,6 +17,7 @@ export interface JobParameters {
   migrateVirtualMachine: { vmId: number; hostId?: number };
   prepareHostForMaintenance: { hostId: number };
   cancelHostMaintenance: { hostId: number };
+  reconnectHost: { hostId: number };
   deleteIso: { templateId: number; forced: boolean };
   resetPasswordForVirtualMachine: { vmId: number };
   resetSSHKeyForVirtualMachine: { vmId: number };

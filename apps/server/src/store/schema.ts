@@ -108,6 +108,7 @@ export interface Tables {
     managed_state: Defaulted<string>;
     location: Nullable<string>;
   };
+  cluster_details: { cluster_id: number; name: string; value: string };
   host: Identified & {
     name: string;
     status: string;
@@ -130,6 +131,8 @@ export interface Tables {
     location: Nullable<string>;
     last_ping: Time;
     disconnected: Time;
+    tags: Nullable<string>;
+    renamed: Defaulted<boolean>;
   };
   agent_join_token: {
     id: string;

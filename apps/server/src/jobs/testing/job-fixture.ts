@@ -48,6 +48,7 @@ export function onlyStop(definition: JobDefinition<'stopVirtualMachine'>): JobDe
     migrateVirtualMachine: unused,
     prepareHostForMaintenance: unused,
     cancelHostMaintenance: unused,
+    reconnectHost: unused,
     deleteIso: unused,
     resetPasswordForVirtualMachine: unused,
     resetSSHKeyForVirtualMachine: unused,
