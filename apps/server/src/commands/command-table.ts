@@ -21,6 +21,7 @@ import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine } from './destroy-virtual-machine.ts';
 import { detachIso } from './detach-iso.ts';
 import { createDiskOffering, deleteDiskOffering, listDiskOfferings } from './disk-offerings.ts';
+import { evictTemplate } from './evict-template.ts';
 import { expungeVirtualMachine } from './expunge-virtual-machine.ts';
 import { getUser } from './get-user.ts';
 import { getUserKeys } from './get-user-keys.ts';
@@ -124,6 +125,7 @@ export const commandTable: readonly Command[] = [
   migrateVirtualMachine,
   prepareHostForMaintenance,
   prepareTemplate,
+  evictTemplate,
   probeTemplate,
   provisionTemplateDirectDownloadCertificate,
   queryAsyncJobResult,

@@ -23,6 +23,7 @@ export interface JobParameters {
   attachIso: { vmId: number; isoId: number; forced: boolean };
   detachIso: { vmId: number; forced: boolean };
   prepareTemplate: { templateId: number; poolIds: readonly number[] };
+  evictTemplate: { templateId: number; poolId: number };
 }
 
 export type JobCommand = keyof JobParameters;

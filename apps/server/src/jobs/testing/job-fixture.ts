@@ -54,6 +54,7 @@ export function onlyStop(definition: JobDefinition<'stopVirtualMachine'>): JobDe
     attachIso: unused,
     detachIso: unused,
     prepareTemplate: unused,
+    evictTemplate: unused,
   };
 }
 
