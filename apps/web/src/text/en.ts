@@ -261,6 +261,8 @@ export const text = {
     percent: 'Arrived',
     state: 'State',
     instances: 'Instances that use it',
+    evict: 'Evict',
+    evictNote: 'The copy on this pool is removed. The next deployment there fetches the image again.',
     prefetch: 'Prefetch',
     prefetchNote: 'Brings the image to every pool of the zone before anybody deploys from it',
     prefetching: 'Bringing the image to the pools: the jobs show how far it is',
