@@ -1,3 +1,12 @@
+import {
+  createAccount,
+  deleteAccount,
+  disableAccount,
+  enableAccount,
+  listAccounts,
+  lockAccount,
+  updateAccount,
+} from './accounts.ts';
 import { addHost } from './add-host.ts';
 import { attachIso } from './attach-iso.ts';
 import {
@@ -21,6 +30,7 @@ import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine } from './destroy-virtual-machine.ts';
 import { detachIso } from './detach-iso.ts';
 import { createDiskOffering, deleteDiskOffering, listDiskOfferings } from './disk-offerings.ts';
+import { createDomain, deleteDomain, listDomainChildren, listDomains, updateDomain } from './domains.ts';
 import { evictTemplate } from './evict-template.ts';
 import { expungeVirtualMachine } from './expunge-virtual-machine.ts';
 import { getUser } from './get-user.ts';
@@ -63,12 +73,23 @@ import { registerUserKeys } from './register-user-keys.ts';
 import { resetPasswordForVirtualMachine } from './reset-password-for-virtual-machine.ts';
 import { resetSSHKeyForVirtualMachine } from './reset-ssh-key-for-virtual-machine.ts';
 import { restoreVirtualMachine } from './restore-virtual-machine.ts';
+import {
+  createRole,
+  createRolePermission,
+  deleteRole,
+  deleteRolePermission,
+  listRolePermissions,
+  listRoles,
+  updateRole,
+  updateRolePermission,
+} from './roles.ts';
 import { startVirtualMachine } from './start-virtual-machine.ts';
 import { stopVirtualMachine } from './stop-virtual-machine.ts';
 import { updateConfiguration } from './update-configuration.ts';
 import { updateHost } from './update-host.ts';
 import { updateStoragePool } from './update-storage-pool.ts';
 import { updateVirtualMachine } from './update-virtual-machine.ts';
+import { createUser, deleteUser, disableUser, enableUser, lockUser, updateUser } from './users.ts';
 
 /** Every command but login and logout, which are about the HTTP session and live with it. */
 export const commandTable: readonly Command[] = [
@@ -98,6 +119,32 @@ export const commandTable: readonly Command[] = [
   getUser,
   getUserKeys,
   getVMPassword,
+  createAccount,
+  deleteAccount,
+  disableAccount,
+  enableAccount,
+  listAccounts,
+  lockAccount,
+  updateAccount,
+  createDomain,
+  deleteDomain,
+  listDomainChildren,
+  listDomains,
+  updateDomain,
+  createRole,
+  createRolePermission,
+  deleteRole,
+  deleteRolePermission,
+  listRolePermissions,
+  listRoles,
+  updateRole,
+  updateRolePermission,
+  createUser,
+  deleteUser,
+  disableUser,
+  enableUser,
+  lockUser,
+  updateUser,
   getVirtualMachineConsoleOutput,
   createConsoleEndpoint,
   linkUserDataToTemplate,

@@ -8,6 +8,7 @@ import { destroyVirtualMachine, expungeVirtualMachine } from './destroy-virtual-
 import { evictTemplate } from './evict-template.ts';
 import { cancelHostMaintenance, prepareHostForMaintenance } from './host-maintenance.ts';
 import type { WorkflowDeps } from './host-steps.ts';
+import { identityJobs } from './identity-jobs.ts';
 import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
 import { rebootVirtualMachine, startVirtualMachine, stopVirtualMachine } from './power-virtual-machine.ts';
 import { prepareTemplate } from './prepare-template.ts';
@@ -39,5 +40,6 @@ export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQ
     detachIso: detachIso(deps),
     prepareTemplate: prepareTemplate(deps),
     evictTemplate: evictTemplate(deps),
+    ...identityJobs(),
   };
 }

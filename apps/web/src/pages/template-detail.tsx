@@ -153,7 +153,12 @@ function Copies({ template }: { readonly template: Template }) {
           ),
         },
         ...(copies.some(({ poolId }) => poolId !== undefined)
-          ? [{ title: '', render: (_: unknown, copy: Copy) => <Evict template={template} copy={copy} /> }]
+          ? [
+              {
+                title: t.action,
+                render: (_: unknown, copy: Copy) => <Evict template={template} copy={copy} />,
+              },
+            ]
           : []),
       ]}
     />

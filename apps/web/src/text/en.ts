@@ -261,6 +261,7 @@ export const text = {
     percent: 'Arrived',
     state: 'State',
     instances: 'Instances that use it',
+    action: 'Actions',
     evict: 'Evict',
     evictNote: 'The copy on this pool is removed. The next deployment there fetches the image again.',
     prefetch: 'Prefetch',

@@ -55,6 +55,10 @@ export function onlyStop(definition: JobDefinition<'stopVirtualMachine'>): JobDe
     detachIso: unused,
     prepareTemplate: unused,
     evictTemplate: unused,
+    deleteDomain: unused,
+    deleteAccount: unused,
+    disableAccount: unused,
+    disableUser: unused,
   };
 }
 
