@@ -28,7 +28,7 @@ export async function keepCopy(
   result: ResultOf<AgentMethods, 'template.prepare'>,
   expected: ExpectedContent | undefined,
 ): Promise<void> {
-  const { context, agents, place, template } = options;
+  const { context, place, template } = options;
   const digest = digestOf(result, expected);
   const key = { poolId: place.poolId, templateId: template.id };
   const change = await context.write(async (trx) => {
@@ -39,17 +39,26 @@ export async function keepCopy(
     return undefined;
   });
   if (!change) return;
-  await callHost(agents, {
-    hostId: place.hostId,
-    method: 'template.remove',
-    params: { pool: place.pool, installPath: result.installPath },
-    operationId: `${context.job.uuid}/${options.step}/remove-changed-${lease.generation}`,
-    signal: context.signal,
-    reconnectMs: options.reconnectMs,
-  });
+  await removeFromPool(options, lease, { ...result, because: 'changed' });
   throw new AgentCallError('TEMPLATE_SOURCE_CHANGED', change.message, {
     failureClass: 'stop',
     attempts: result.attempts,
+  });
+}
+
+/** Removes a file that this transfer found or made, and that is not to be the copy. */
+export async function removeFromPool(
+  { context, agents, place, step, reconnectMs }: TemplateOnPoolOptions,
+  lease: SpoolLease,
+  file: { readonly installPath: string; readonly because: 'unknown' | 'changed' },
+): Promise<void> {
+  await callHost(agents, {
+    hostId: place.hostId,
+    method: 'template.remove',
+    params: { pool: place.pool, installPath: file.installPath },
+    operationId: `${context.job.uuid}/${step}/remove-${file.because}-${lease.generation}`,
+    signal: context.signal,
+    reconnectMs,
   });
 }
 

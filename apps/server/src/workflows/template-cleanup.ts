@@ -6,7 +6,13 @@ import { recordEvent } from '../store/events.ts';
 import { updateSpaceOf } from '../store/shared-pools.ts';
 import { callHost } from './agent-call.ts';
 import { loadPlace } from './records.ts';
-import { connectedHostOf, copiesQuery, type TemplateCopyDeps, tryToRemove } from './template-copies.ts';
+import {
+  connectedHostOf,
+  copiesQuery,
+  removeEach,
+  type TemplateCopyDeps,
+  tryToRemove,
+} from './template-copies.ts';
 
 type CleanupSettings = Pick<
   Settings,
@@ -33,7 +39,7 @@ export async function removeUnusedCopies(
       .where('last_used', '<', sql<Date>`now() - make_interval(days => ${days})`)
       .execute();
     const reason = `nothing has used it for ${days} day(s)`;
-    for (const copy of old) await tryToRemove(deps, copy, { operation, reason });
+    await removeEach(deps, old, { operation, reason });
   }
   const percent = settings['storage.template.cleanup.pressure'];
   if (percent > 0) await relievePools(deps, percent, operation);
@@ -77,16 +83,16 @@ function unusedCopies({ database }: TemplateCopyDeps) {
 async function relievePools(deps: TemplateCopyDeps, percent: number, operation: string): Promise<void> {
   const full = sql<boolean>`storage_pool.used_bytes * 100.0 > storage_pool.capacity_bytes * ${percent}::numeric`;
   const copies = await unusedCopies(deps).where(full).execute();
-  const relieved = new Set<number>();
+  const done = new Set<number>();
   for (const copy of copies) {
-    if (relieved.has(copy.poolId)) continue;
+    if (done.has(copy.poolId)) continue;
     const used = await measure(deps, copy.poolId);
     if (used === undefined || used <= percent) {
-      relieved.add(copy.poolId);
+      done.add(copy.poolId);
       continue;
     }
     const reason = `${Math.floor(used)} % of the pool are in use, and it was the longest unused`;
-    await tryToRemove(deps, copy, { operation, reason });
+    if (!(await tryToRemove(deps, copy, { operation, reason }))) done.add(copy.poolId);
   }
 }
 

@@ -139,6 +139,22 @@ test('two pools that get different bytes at the same time do not both keep them'
   assert.deepEqual(states, [{ state: 'Failed' }, { state: 'Ready' }]);
 });
 
+test('a file of unknown content is fetched anew where other copies say what it must be', async (t) => {
+  const fixture = await startWorkflows(t, { hosts: 2 });
+  sourceYields(fixture, oldBytes);
+  await prepareAt(fixture, 0);
+  let asked = 0;
+  fixture.agents.script('every', 'template.prepare', async ({ installPath }, { ordinary }) => {
+    await ordinary();
+    const reused = asked++ === 0;
+    return { ...prepared(installPath), reused, checksum: reused ? '' : oldBytes };
+  });
+  assert.equal((await prepareAt(fixture, 1)).job.job_status, 1);
+  assert.equal(asked, 2);
+  assert.equal(fixture.agents.count('template.remove'), 1);
+  assert.equal((await fixture.spool(fixture.hosts[1]!.poolId))?.checksum, oldBytes);
+});
+
 async function sameFor(
   fixture: WorkflowFixture,
   change: (templateId: number, first: number) => Promise<unknown>,

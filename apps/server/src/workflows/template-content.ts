@@ -64,6 +64,17 @@ export function digestOf(
   return expected?.from === 'declared' || expected?.from === 'disks' ? expected.digest : undefined;
 }
 
+/**
+ * Whether the host found a file whose bytes nobody knows, where the other copies say which they must be: a server and an
+ * agent that died between its commit and its record have left one.
+ */
+export function isOfUnknownContent(
+  { reused, linked }: ResultOf<AgentMethods, 'template.prepare'>,
+  expected: ExpectedContent | undefined,
+): boolean {
+  return reused && linked === undefined && (expected?.from === 'copies' || expected?.from === 'pinned');
+}
+
 /** The failure of a transfer that got whole files, but not those that the template's copies have. */
 export function sourceChangeIn(
   error: unknown,

@@ -40,8 +40,7 @@ export async function removeUnneededCopies(
     )
     .$if(only.templateId !== undefined, (query) => query.where('template_id', '=', only.templateId!))
     .execute();
-  for (const copy of rows)
-    await tryToRemove(deps, copy, { operation: only.operation, reason: 'its template was deleted' });
+  await removeEach(deps, rows, { operation: only.operation, reason: 'its template was deleted' });
 }
 
 /** Copies as their removal takes them. */
@@ -62,10 +61,23 @@ export function copiesQuery(database: Database) {
     ]);
 }
 
-/** Removes a copy if that is possible now. @returns whether it is gone */
+/** Removes those copies that can be removed now. A pool whose hosts fail is left alone until the next time. */
+export async function removeEach(
+  deps: TemplateCopyDeps,
+  copies: readonly Copy[],
+  removal: Removal,
+): Promise<void> {
+  const sick = new Set<number>();
+  for (const copy of copies) {
+    if (!sick.has(copy.poolId) && !(await tryToRemove(deps, copy, removal))) sick.add(copy.poolId);
+  }
+}
+
+/** Removes a copy if that is possible now. @returns false when the host could not do it */
 export async function tryToRemove(deps: TemplateCopyDeps, copy: Copy, removal: Removal): Promise<boolean> {
   try {
-    return (await removeCopy(deps, copy, removal)) === undefined;
+    await removeCopy(deps, copy, removal);
+    return true;
   } catch (error) {
     if (deps.signal.aborted) throw error;
     deps.log.warn(

@@ -1,4 +1,4 @@
-import type { ImageProgressMessage, SourceAttempt } from '@millrace/agent-protocol';
+import type { AgentMethods, ImageProgressMessage, ParamsOf, SourceAttempt } from '@millrace/agent-protocol';
 import { MillraceError, sleep } from '@millrace/core';
 import type { AgentGateway } from '../agents/gateway.ts';
 import { AgentCallError, type Failure, failureOf } from '../domain/failure-policy.ts';
@@ -21,9 +21,16 @@ import {
   type SpoolRow,
 } from '../store/template-spool.ts';
 import { callHost } from './agent-call.ts';
-import { keepCopy, kindOf, recordSourceChange, templateEvent } from './record-copy.ts';
+import { keepCopy, kindOf, recordSourceChange, removeFromPool, templateEvent } from './record-copy.ts';
 import { loadTemplateRow, type Place, templateFileName, templateSource } from './records.ts';
-import { expectedContent, sameImage, sourceChanged, sourceChangeIn } from './template-content.ts';
+import {
+  type ExpectedContent,
+  expectedContent,
+  isOfUnknownContent,
+  sameImage,
+  sourceChanged,
+  sourceChangeIn,
+} from './template-content.ts';
 
 /** How far a transfer is, whoever makes it. */
 export interface TransferView {
@@ -168,20 +175,37 @@ async function isThere(options: TemplateOnPoolOptions, row: SpoolRow): Promise<b
   return present;
 }
 
-async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Promise<TemplateOnPool> {
-  const { context, agents, place, template } = options;
+type PrepareParams = ParamsOf<AgentMethods, 'template.prepare'>;
+
+/** What the host is asked for, and what has to come of it. */
+async function orderOf({ context, place, template, priority }: TemplateOnPoolOptions): Promise<{
+  readonly params: PrepareParams;
+  readonly expected: ExpectedContent | undefined;
+}> {
   const settings = await context.read(readSettings);
   const trusted = await context.read((database) => trustedAtPool(database, place.poolId));
   const key = { poolId: place.poolId, templateId: template.id };
   const source = await context.read((database) => templateSource(database, template));
+  const choice = settings['template.source.changed'];
   const expected = await context.read((database) =>
-    expectedContent(database, key, {
-      declared: source.checksum,
-      choice: settings['template.source.changed'],
-    }),
+    expectedContent(database, key, { declared: source.checksum, choice }),
   );
-  const checksum = expected?.digest;
   const same = await context.read((database) => sameImage(database, key, template));
+  const params = {
+    pool: place.pool,
+    installPath: templateFileName(template),
+    source: { ...source, ...(expected === undefined ? {} : { checksum: expected.digest }) },
+    policy: fetchPolicyFrom(settings, trusted),
+    location: [...place.location],
+    ...(priority ? { priority } : {}),
+    ...(same === undefined ? {} : { same }),
+  };
+  return { params, expected };
+}
+
+async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Promise<TemplateOnPool> {
+  const { context, agents, place, template } = options;
+  const { params, expected } = await orderOf(options);
   const lost = new AbortController();
   const renew = async (progress?: ImageProgressMessage) => {
     const held = await context.write((trx) =>
@@ -195,20 +219,12 @@ async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Prom
     now: () => performance.now(),
   });
   const heartbeat = setInterval(() => writer.offer(undefined), leaseMs / 3);
-  try {
-    const result = await callHost(agents, {
+  const prepare = (operation: string) =>
+    callHost(agents, {
       hostId: place.hostId,
       method: 'template.prepare',
-      params: {
-        pool: place.pool,
-        installPath: templateFileName(template),
-        source: { ...source, ...(checksum === undefined ? {} : { checksum }) },
-        policy: fetchPolicyFrom(settings, trusted),
-        location: [...place.location],
-        ...(options.priority ? { priority: options.priority } : {}),
-        ...(same === undefined ? {} : { same }),
-      },
-      operationId: `${context.job.uuid}/${options.step}/transfer-${lease.generation}`,
+      params,
+      operationId: `${context.job.uuid}/${options.step}/${operation}`,
       signal: AbortSignal.any([context.signal, lost.signal]),
       reconnectMs: options.reconnectMs,
       onProgress: (progress) => {
@@ -216,9 +232,16 @@ async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Prom
         options.onTransfer({ own: true, progress });
       },
     });
-    clearInterval(heartbeat);
+  try {
+    let result = await prepare(`transfer-${lease.generation}`);
+    if (isOfUnknownContent(result, expected)) {
+      // a file that nobody recorded, where it matters which bytes it has
+      await removeFromPool(options, lease, { ...result, because: 'unknown' });
+      result = await prepare(`transfer-${lease.generation}-anew`);
+    }
     await writer.flush();
     await keepCopy(options, lease, result, expected);
+    clearInterval(heartbeat);
     return {
       installPath: result.installPath,
       reused: result.reused,
