@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { sql } from 'kysely';
 import { usableProbe } from '../http/testing/fake-ports.ts';
 import { snapshotOf } from '../http/testing/snapshot.ts';
 import {
@@ -306,4 +308,47 @@ test('an administrator with fewer commands cannot become one with more', async (
   ] as const)
     assert.match(await refused(api, command, params, desk), /which yours may not|your own account/, command);
   assert.equal((await login(api, 'admin', adminPassword)).status, 200);
+});
+
+test('a guest’s new password in a job’s answer is not for those who may only read', async (t) => {
+  const api = await withTestApi(t);
+  const tenant = await makeAccount(api, 'tenant');
+  const roleid = await roleNamed(api, 'Read-Only Admin - Default');
+  const reader = await makeAccount(api, 'reader', { accounttype: '', roleid });
+  const owner = await api.database
+    .selectFrom('user')
+    .select(['id', 'account_id'])
+    .where('uuid', '=', tenant.userId)
+    .executeTakeFirstOrThrow();
+  const job = await api.database
+    .insertInto('async_job')
+    .values({
+      uuid: randomUUID(),
+      user_id: owner.id,
+      account_id: owner.account_id,
+      job_cmd: 'resetPasswordForVirtualMachine',
+      job_cmd_info: '{}',
+      job_status: 1,
+      job_result: JSON.stringify({ virtualmachine: { id: randomUUID(), password: 'of the guest' } }),
+    })
+    .returning('uuid')
+    .executeTakeFirstOrThrow();
+  const told = async (keys: Keys) =>
+    (await api.call('queryAsyncJobResult', { jobid: job.uuid }, keys)).text.includes('of the guest');
+  assert.deepEqual([await told(tenant), await told(api.admin), await told(reader)], [true, true, false]);
+  const listed = await api.call('listAsyncJobs', { listall: 'true' }, reader);
+  assert.match(listed.text, new RegExp(job.uuid));
+  assert.doesNotMatch(listed.text, /of the guest/);
+});
+
+test('what comes too late for an account that was deleted does not begin to exist', async (t) => {
+  const api = await withTestApi(t);
+  const tenant = await makeAccount(api, 'tenant');
+  await ok(api, 'deleteAccount', { id: tenant.id });
+  await assert.rejects(
+    sql`insert into volumes (uuid, name, state, data_center_id, account_id)
+      select gen_random_uuid(), 'late', 'Allocated', data_center.id, account.id from data_center, account
+      where account.uuid = ${tenant.id}`.execute(api.database),
+    /account \d+ is removed/,
+  );
 });

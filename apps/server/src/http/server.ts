@@ -6,7 +6,10 @@ import { describeError, type Logger } from '@millrace/core';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { ConsoleStreams } from '../agents/console-streams.ts';
 import type { CommandDependencies } from '../commands/command.ts';
+import type { ChangeNotices } from '../store/change-notices.ts';
 import { deleteOldConsolePermissions } from '../store/console-sessions.ts';
+import { authenticate } from './authenticate.ts';
+import { serveChanges } from './change-stream.ts';
 import { serveConsole } from './console-files.ts';
 import { serveConsoles } from './console-socket.ts';
 import { makeDispatcher } from './dispatch.ts';
@@ -39,7 +42,7 @@ const formType = /^application\/x-www-form-urlencoded(;|$)/i;
 
 /** Opens the API on `config.apiHost`:`config.apiPort` (0 means whichever port is free). */
 export async function startApi(
-  options: CommandDependencies & { readonly consoles: ConsoleStreams },
+  options: CommandDependencies & { readonly consoles: ConsoleStreams; readonly changes: ChangeNotices },
 ): Promise<Api> {
   const closing = new AbortController();
   const dispatch = makeDispatcher({ ...options, clock: () => new Date() });
@@ -85,6 +88,10 @@ export async function startApi(
   for (const url of ['/client/api', '/client/api/']) {
     server.route({ method: ['GET', 'POST'], url, handler });
   }
+  const endStreams = serveChanges(server, {
+    changes: options.changes,
+    authenticate: (request) => authenticate(options.database, requestOf(request, closing.signal), new Date()),
+  });
   await server.listen({ host: options.config.apiHost, port: options.config.apiPort });
   // such as no file descriptor left for a new connection: it passes, and must not end the process
   server.server.on('error', (error) =>
@@ -98,6 +105,7 @@ export async function startApi(
     async close() {
       clearInterval(sweeper);
       endConsoles();
+      endStreams();
       const patience = setTimeout(() => {
         closing.abort(new ApiError('RESOURCE_UNAVAILABLE_ERROR', 'the server stops; try again'));
         server.server.closeAllConnections();
@@ -129,13 +137,17 @@ function readFormsAsText(server: FastifyInstance): void {
 }
 
 function readRequest(request: FastifyRequest, reply: FastifyReply, closing: AbortSignal): ApiRequest {
-  const { url = '' } = request.raw;
-  const mark = url.indexOf('?');
-  const query = mark < 0 ? '' : url.slice(mark + 1);
   const gone = new AbortController();
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished) gone.abort(new Error('the client closed the connection'));
   });
+  return requestOf(request, AbortSignal.any([gone.signal, closing]));
+}
+
+function requestOf(request: FastifyRequest, signal: AbortSignal): ApiRequest {
+  const { url = '' } = request.raw;
+  const mark = url.indexOf('?');
+  const query = mark < 0 ? '' : url.slice(mark + 1);
   return {
     method: request.method === 'POST' ? 'POST' : 'GET',
     params: joinParams(query, typeof request.body === 'string' ? request.body : ''),
@@ -144,7 +156,7 @@ function readRequest(request: FastifyRequest, reply: FastifyReply, closing: Abor
     origin: originOf(request),
     fetchSite: headerText(request.headers['sec-fetch-site']),
     correlation: randomUUID(),
-    signal: AbortSignal.any([gone.signal, closing]),
+    signal,
   };
 }
 

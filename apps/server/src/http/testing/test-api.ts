@@ -4,6 +4,7 @@ import { allSpecs, type CommandSpec, fieldProblems } from '@millrace/api';
 import { silentLogger } from '@millrace/core';
 import { withTestDatabase } from '../../../../../test/postgres.ts';
 import { bootstrap, type FirstStartResult } from '../../bootstrap/first-start.ts';
+import { listenForChanges } from '../../store/change-notices.ts';
 import type { Database } from '../../store/database.ts';
 import { startApi } from '../server.ts';
 import { sign, signedStrings } from '../signature.ts';
@@ -94,7 +95,17 @@ export async function withTestApi(
     ...changes,
   } as const;
   const consoles = makeFakeConsoles();
-  const api = await startApi({ config, database, agents, consoles, jobs, log: silentLogger });
+  const notices = listenForChanges({ databaseUrl, log: silentLogger });
+  t.after(() => notices.close());
+  const api = await startApi({
+    config,
+    database,
+    agents,
+    consoles,
+    changes: notices,
+    jobs,
+    log: silentLogger,
+  });
   t.after(() => api.close());
   const url = `http://127.0.0.1:${api.port}/client/api`;
   const send = async (query: string, init: RequestInit = {}) =>

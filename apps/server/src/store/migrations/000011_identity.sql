@@ -53,3 +53,18 @@ alter table domain drop constraint domain_path_key;
 create unique index domain_path on domain (lower(path)) where removed is null;
 create index account_domain on account (domain_id);
 create index user_account on "user" (account_id);
+
+-- A deployment that was on its way while its account was deleted: whoever comes second waits for the first, and what is
+-- of a removed account does not begin to exist. The deletion locks the account's row before it counts.
+create function demand_living_account() returns trigger language plpgsql as $$
+begin
+  perform from account where id = new.account_id and removed is null for key share;
+  if not found then
+    raise exception 'account % is removed', new.account_id;
+  end if;
+  return new;
+end $$;
+create trigger living_account before insert on vm_instance for each row execute function demand_living_account();
+create trigger living_account before insert on volumes for each row execute function demand_living_account();
+create trigger living_account before insert on vm_template for each row execute function demand_living_account();
+create trigger living_account before insert on "user" for each row execute function demand_living_account();
