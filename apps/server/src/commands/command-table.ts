@@ -31,6 +31,7 @@ import { destroyVirtualMachine } from './destroy-virtual-machine.ts';
 import { detachIso } from './detach-iso.ts';
 import { createDiskOffering, deleteDiskOffering, listDiskOfferings } from './disk-offerings.ts';
 import { createDomain, deleteDomain, listDomainChildren, listDomains, updateDomain } from './domains.ts';
+import { evictTemplate } from './evict-template.ts';
 import { expungeVirtualMachine } from './expunge-virtual-machine.ts';
 import { getUser } from './get-user.ts';
 import { getUserKeys } from './get-user-keys.ts';
@@ -176,6 +177,7 @@ export const commandTable: readonly Command[] = [
   migrateVirtualMachine,
   prepareHostForMaintenance,
   prepareTemplate,
+  evictTemplate,
   probeTemplate,
   provisionTemplateDirectDownloadCertificate,
   queryAsyncJobResult,

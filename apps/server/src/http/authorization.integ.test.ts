@@ -58,6 +58,7 @@ const table: Readonly<Record<string, Row>> = {
   deleteTemplate: acts(({ template }) => ({ id: template })),
   listTemplates: lists(({ template }) => template, 'id', { templatefilter: 'executable' }),
   prepareTemplate: open,
+  evictTemplate: open,
   probeTemplate: open,
   registerTemplate: acts((own) => ({
     ...inAccount(own),

@@ -29,6 +29,7 @@ export interface JobParameters {
   disableAccount: { accountUuid: string };
   disableUser: { userUuid: string };
   prepareTemplate: { templateId: number; poolIds: readonly number[] };
+  evictTemplate: { templateId: number; poolId: number };
 }
 
 export type JobCommand = keyof JobParameters;

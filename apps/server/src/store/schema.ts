@@ -260,6 +260,16 @@ export interface Tables {
     lease_until: Time;
     transfer_progress: NullableJson;
     failure: NullableJson;
+    last_used: Defaulted<Date>;
+    removal_reason: Nullable<string>;
+    digest_computed: Defaulted<boolean>;
+  };
+  template_content: {
+    template_id: number;
+    version: number;
+    digest: string;
+    size_bytes: number;
+    recorded: Defaulted<Date>;
   };
   vm_instance: Identified & {
     name: string;

@@ -75,7 +75,8 @@ async function poolsByHost(executor: Executor, templateId: number): Promise<Map<
     .leftJoin('template_spool_ref', (join) =>
       join
         .onRef('template_spool_ref.pool_id', '=', 'storage_pool.id')
-        .on('template_spool_ref.template_id', '=', templateId),
+        .on('template_spool_ref.template_id', '=', templateId)
+        .on('template_spool_ref.marked_for_gc', '=', false),
     )
     .where('storage_pool.removed', 'is', null)
     .selectAll('storage_pool')

@@ -5,6 +5,7 @@ import { attachVolume, createVolume, detachVolume, resizeVolume } from './data-d
 import { deleteIso, deleteTemplate } from './delete-template.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine, expungeVirtualMachine } from './destroy-virtual-machine.ts';
+import { evictTemplate } from './evict-template.ts';
 import { cancelHostMaintenance, prepareHostForMaintenance, reconnectHost } from './host-maintenance.ts';
 import type { WorkflowDeps } from './host-steps.ts';
 import { identityJobs } from './identity-jobs.ts';
@@ -39,6 +40,7 @@ export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQ
     attachIso: attachIso(deps),
     detachIso: detachIso(deps),
     prepareTemplate: prepareTemplate(deps),
+    evictTemplate: evictTemplate(deps),
     ...identityJobs(),
   };
 }

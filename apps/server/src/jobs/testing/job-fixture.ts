@@ -55,6 +55,7 @@ export function onlyStop(definition: JobDefinition<'stopVirtualMachine'>): JobDe
     attachIso: unused,
     detachIso: unused,
     prepareTemplate: unused,
+    evictTemplate: unused,
     deleteDomain: unused,
     deleteAccount: unused,
     disableAccount: unused,
