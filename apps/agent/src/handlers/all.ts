@@ -11,9 +11,11 @@ import type { ImageEngine } from '../storage/image-engine.ts';
 import { makePoolAccess, type PoolAccessOptions } from '../storage/pool-access.ts';
 import type { HostTransfers } from '../storage/transfers.ts';
 import { makeChecksumFind } from './checksum-find.ts';
+import type { SharedMethods } from './handler.ts';
 import { makeImageProbe } from './image-probe.ts';
 import { onlyInOwnPools } from './own-pools.ts';
 import { makePoolAttach, makePoolDetach } from './pool-attach.ts';
+import { makePoolClean } from './pool-clean.ts';
 import { makePoolLeaseWatch } from './pool-lease-watch.ts';
 import { makePoolStats } from './pool-stats.ts';
 import { makeTemplateCheck } from './template-check.ts';
@@ -55,8 +57,8 @@ export const readMethods: ReadonlySet<keyof AgentMethods> = new Set([
   'pool.lease.watch',
 ]);
 
-/** Everything the server can ask of this host. */
-export function makeHandlers(given: HandlerDeps): Handlers<AgentMethods> {
+/** Everything that any server can ask of this host. */
+export function makeHandlers(given: HandlerDeps): Handlers<SharedMethods> {
   const lanes = makeLanes();
   const pools = makePoolAccess({ ...given.poolAccess, lanes });
   const deps = {
@@ -88,6 +90,7 @@ export function makeHandlers(given: HandlerDeps): Handlers<AgentMethods> {
     'pool.attach': makePoolAttach(deps),
     'pool.detach': makePoolDetach(deps),
     'pool.lease.watch': makePoolLeaseWatch(),
+    'pool.clean': makePoolClean(deps),
     'pool.stats': makePoolStats(),
   });
 }

@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import { templateSettings } from './template-settings.ts';
 import { transferSettings } from './transfer-settings.ts';
 
 interface SettingBase {
@@ -90,6 +91,7 @@ export const settings = {
     description: 'The most bytes that are transferred for one image',
   },
   ...transferSettings,
+  ...templateSettings,
   'direct.download.source.order': {
     ...directDownload,
     kind: 'text',
@@ -132,6 +134,14 @@ export const settings = {
     min: 60,
     max: 7 * 24 * hour,
     description: 'Seconds without a call after which a session ends',
+  },
+  'session.lifetime': {
+    ...server,
+    kind: 'number',
+    default: 7 * 24 * hour,
+    min: 300,
+    max: 90 * 24 * hour,
+    description: 'Seconds after which a session ends even while it is used',
   },
   'job.retention.hours': {
     ...server,

@@ -21,12 +21,19 @@ export interface JobParameters {
   cancelHostAsDegraded: { hostId: number };
   /** Not an API command: the server itself begins it. */
   recoverLostHost: { hostId: number };
+  reconnectHost: { hostId: number };
   deleteIso: { templateId: number; forced: boolean };
   resetPasswordForVirtualMachine: { vmId: number };
   resetSSHKeyForVirtualMachine: { vmId: number };
   attachIso: { vmId: number; isoId: number; forced: boolean };
   detachIso: { vmId: number; forced: boolean };
+  /** The call has done it: clients expect a job all the same. */
+  deleteDomain: object;
+  deleteAccount: object;
+  disableAccount: { accountUuid: string };
+  disableUser: { userUuid: string };
   prepareTemplate: { templateId: number; poolIds: readonly number[] };
+  evictTemplate: { templateId: number; poolId: number };
 }
 
 export type JobCommand = keyof JobParameters;

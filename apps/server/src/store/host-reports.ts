@@ -27,7 +27,7 @@ export async function recordHello(
   await executor
     .updateTable('host')
     .set({
-      name: hello.hostName,
+      ...(host.renamed ? {} : { name: hello.hostName }),
       status: sql<string>`case status when 'Up' then 'Up' else 'Connecting' end`,
       arch: hello.arch,
       cpus: hello.cpus,

@@ -5,8 +5,10 @@ import { attachVolume, createVolume, detachVolume, resizeVolume } from './data-d
 import { deleteIso, deleteTemplate } from './delete-template.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine, expungeVirtualMachine } from './destroy-virtual-machine.ts';
-import { answerWithHost, prepareHostForMaintenance } from './host-maintenance.ts';
+import { evictTemplate } from './evict-template.ts';
+import { answerWithHost, prepareHostForMaintenance, reconnectHost } from './host-maintenance.ts';
 import type { WorkflowDeps } from './host-steps.ts';
+import { identityJobs } from './identity-jobs.ts';
 import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
 import { rebootVirtualMachine, startVirtualMachine, stopVirtualMachine } from './power-virtual-machine.ts';
 import { prepareTemplate } from './prepare-template.ts';
@@ -35,11 +37,14 @@ export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQ
     declareHostAsDegraded: answerWithHost(),
     cancelHostAsDegraded: answerWithHost(),
     recoverLostHost: recoverLostHost(deps),
+    reconnectHost: reconnectHost(deps),
     deleteIso: deleteIso(deps),
     resetPasswordForVirtualMachine: resetPasswordForVirtualMachine(),
     resetSSHKeyForVirtualMachine: resetSSHKeyForVirtualMachine(),
     attachIso: attachIso(deps),
     detachIso: detachIso(deps),
     prepareTemplate: prepareTemplate(deps),
+    evictTemplate: evictTemplate(deps),
+    ...identityJobs(),
   };
 }

@@ -3,9 +3,11 @@ import * as administration from './administration.ts';
 import * as certificates from './certificates.ts';
 import * as deploy from './deploy-virtual-machine.ts';
 import * as guestAccess from './guest-access.ts';
+import * as identity from './identity.ts';
 import * as infrastructure from './infrastructure.ts';
 import * as isos from './isos.ts';
 import * as jobs from './jobs.ts';
+import * as offerings from './offerings.ts';
 import * as resources from './resources.ts';
 import * as session from './session.ts';
 import * as templates from './templates.ts';
@@ -26,6 +28,8 @@ export const specs = {
   ...infrastructure,
   ...resources,
   ...administration,
+  ...identity,
+  ...offerings,
 } as const;
 
 /** Every command as data, for whoever walks over all of them. */

@@ -51,12 +51,18 @@ export function onlyStop(definition: JobDefinition<'stopVirtualMachine'>): JobDe
     declareHostAsDegraded: unused,
     cancelHostAsDegraded: unused,
     recoverLostHost: unused,
+    reconnectHost: unused,
     deleteIso: unused,
     resetPasswordForVirtualMachine: unused,
     resetSSHKeyForVirtualMachine: unused,
     attachIso: unused,
     detachIso: unused,
     prepareTemplate: unused,
+    evictTemplate: unused,
+    deleteDomain: unused,
+    deleteAccount: unused,
+    disableAccount: unused,
+    disableUser: unused,
   };
 }
 
