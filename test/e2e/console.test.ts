@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { microIso } from '../fixtures/micro-iso.ts';
 import { accessibilityProblems, complaintsOf, openBrowser } from './browser.ts';
 import { type Instance, makeDataDirectory, resetInstance, startInstance } from './instance.ts';
@@ -90,6 +90,34 @@ async function picture(name: string): Promise<void> {
   await page.waitForTimeout(300);
 }
 
+/** As much of a canvas as is looked at: the pages' types are not these tests'. */
+interface PaintedCanvas {
+  readonly width: number;
+  readonly height: number;
+  getContext(kind: '2d'): {
+    getImageData(x: number, y: number, width: number, height: number): { readonly data: Uint8ClampedArray };
+  };
+}
+
+/** How many pixels of a screen are not dark, once there are as many as wanted. */
+async function pixels(screen: Locator, wanted: (count: number) => boolean): Promise<number> {
+  const deadline = Date.now() + patience;
+  for (;;) {
+    const count = await screen.evaluate((element) => {
+      const canvas = element as unknown as PaintedCanvas;
+      // until the first picture has come
+      if (canvas.width === 0) return 0;
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      let bright = 0;
+      for (let index = 0; index < data.length; index += 4) if ((data[index] ?? 0) > 100) bright++;
+      return bright;
+    });
+    if (wanted(count)) return count;
+    assert.ok(Date.now() < deadline, `the screen shows ${count} bright pixels`);
+    await page.waitForTimeout(200);
+  }
+}
+
 test('a wrong password is refused in words, the right one leads to the dashboard, and a reload stays there', async () => {
   await page.goto(origin);
   await page.getByLabel('Password').fill('wrong');
@@ -149,12 +177,72 @@ test('an instance is deployed in one form; its timeline shows the image arrive, 
   await page.getByRole('button', { name: 'Reboot' }).waitFor();
   assert.deepEqual(await accessibilityProblems(page), []);
   await page.getByRole('tab', { name: 'Console' }).click();
+  await page.getByText('Log', { exact: true }).click();
   await page.getByText('MILLRACE-GUEST: ready').waitFor();
-  await picture('console');
+  await picture('log');
   assert.deepEqual(await accessibilityProblems(page), []);
   await page.getByRole('tab', { name: 'Overview' }).click();
   await page.getByText('Running').first().waitFor();
   await picture('instance');
+});
+
+test('what is typed into the serial line is answered by the guest', async () => {
+  await page.getByRole('tab', { name: 'Console' }).click();
+  await page.getByText('Serial line', { exact: true }).click();
+  await page.getByText('connected', { exact: true }).waitFor();
+  const line = page.getByRole('region', { name: 'Serial line' });
+  await line.click();
+  await page.keyboard.type('echo $((6*7))-is-the-answer; hostname\n');
+  await line.getByText('42-is-the-answer').first().waitFor();
+  await line.getByText('by-hand').first().waitFor();
+  await picture('serial');
+  assert.deepEqual(await accessibilityProblems(page), []);
+});
+
+test('the screen shows what the guest paints, and takes what is typed and pasted', async () => {
+  complaints.length = 0;
+  await page.getByText('Screen', { exact: true }).click();
+  await page.getByText('connected', { exact: true }).waitFor();
+  const screen = page.getByRole('region', { name: 'Screen' }).locator('canvas');
+  await pixels(screen, (count) => count > 500);
+  await screen.click();
+  await page.keyboard.type('clear; for i in 1 2 3 4 5 6 7 8 9; do echo WWWWWWWWWWWWWWWWWWWWWWWWWW; done\n');
+  const typed = await pixels(screen, (count) => count > 5000);
+  await page.getByRole('button', { name: 'Paste text' }).click();
+  await page.getByRole('textbox', { name: 'Paste text' }).fill('clear\n');
+  await page.getByRole('button', { name: 'Type it' }).click();
+  await pixels(screen, (count) => count < typed / 2);
+  await picture('console');
+  assert.deepEqual(await accessibilityProblems(page), []);
+  assert.deepEqual(complaints, []);
+  await page.getByRole('tab', { name: 'Overview' }).click();
+});
+
+test('the page that createConsoleEndpoint names shows the console without a session, once', async () => {
+  const { api } = instance;
+  const rows = await api.list('listVirtualMachines', { name: 'by-hand' });
+  const answer = await api.call('createConsoleEndpoint', {
+    virtualmachineid: String(rows[0]!['id']),
+    consoletype: 'serial',
+  });
+  const { url } = answer['consoleendpoint'] as { url: string };
+  const stranger = await browser.newContext();
+  try {
+    const other = await stranger.newPage();
+    await other.goto(url);
+    await other.getByText('connected', { exact: true }).waitFor();
+    const line = other.getByRole('region', { name: 'Serial line' });
+    await line.click();
+    await other.keyboard.type('echo $((40+2))-without-a-session\n');
+    await line.getByText('42-without-a-session').first().waitFor();
+    assert.deepEqual(await accessibilityProblems(other), []);
+    assert.doesNotMatch(other.url(), /token/);
+    const again = await stranger.newPage();
+    await again.goto(url);
+    await again.getByText('this link was used before or is too old').waitFor();
+  } finally {
+    await stranger.close();
+  }
 });
 
 test('an instance is reinstalled, destroyed, recovered and expunged, each after a question where something is lost', async () => {
@@ -209,6 +297,7 @@ test('an ISO is registered by its URL, put into the drive of a running instance,
   await dialog.getByRole('button', { name: 'Attach an ISO' }).click();
   await page.getByRole('link', { name: 'drivers' }).waitFor();
   await page.getByRole('tab', { name: 'Console' }).click();
+  await page.getByText('Log', { exact: true }).click();
   await page.getByText('MILLRACE-GUEST: cdrom DRIVERS').waitFor();
   await page.getByRole('button', { name: 'Detach the ISO' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Detach the ISO' }).click();
@@ -221,9 +310,11 @@ test('every screen shows what there is, complains about nothing, and axe finds n
     ['/instances', 'Instances', 'demo-1'],
     ['/templates', 'Templates', 'tiny-linux'],
     ['/isos', 'ISOs', 'drivers'],
+    ['/keys', 'SSH keys', 'SSH keys'],
+    ['/certificates', 'Certificates', 'Certificates'],
     ['/hosts', 'Hosts', 'Up'],
     ['/pools', 'Primary storage', 'Filesystem'],
-    ['/events', 'Events', 'VM.CREATE'],
+    ['/events', 'Events', 'VM.CONSOLE'],
     ['/jobs', 'Jobs', 'deployVirtualMachine'],
     ['/settings', 'Global settings', 'direct.download'],
   ] as const;

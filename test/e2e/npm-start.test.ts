@@ -384,6 +384,16 @@ test('the CLI speaks CloudMonkey’s grammar against this instance', async () =>
   );
 });
 
+test('millrace console types into the serial line of an instance and shows the answer', async () => {
+  const [demo] = await instance.api.list('listVirtualMachines', { state: 'Running' });
+  const { stdout } = await runProgram(join(root, 'bin/millrace'), ['console', String(demo!['name'])], {
+    signal: AbortSignal.timeout(60_000),
+    env: { MILLRACE_CONFIG: join(dataDir, 'cli/config.json'), HOME: dataDir },
+    input: 'echo the-answer-is-$((6*7))\n',
+  });
+  assert.match(stdout, /the-answer-is-42/);
+});
+
 test('reset removes the VMs, their network, the mounts and the data directory, and nothing else', async () => {
   const id = (await readFile(join(dataDir, 'instance-id'), 'utf8')).trim();
   await virsh('net-list', '--all', '--name').then((names) => assert.match(names, new RegExp(id)));

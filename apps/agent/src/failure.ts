@@ -16,6 +16,8 @@ export const agentErrors = {
   LIBVIRT_UNAVAILABLE: 'libvirt does not answer on this host',
   LIBVIRT_FAILED: 'libvirt refused an operation',
   VM_MISSING: 'libvirt does not know the virtual machine',
+  VM_NOT_RUNNING: 'the virtual machine does not run on this host',
+  CONSOLE_MISSING: 'the virtual machine was started without the console that was asked for',
   MIGRATION_FAILED: 'the virtual machine cannot be moved between these hosts',
   CONFIG_DRIVE_FAILED: 'the drive that hands keys, user data and the password to a guest could not be made',
   VM_NAME_TAKEN: 'another domain has the name of the virtual machine',

@@ -13,6 +13,10 @@ const context: CliContext = {
   paths: { config: configPath(process.env), state: statePath(process.env) },
   readFile: (path, signal) => readFile(path, { encoding: 'utf8', signal }),
   readSecret: async (signal) => (await import('./shell/read-secret.ts')).readSecret(process.stdin, signal),
+  // looked at by nobody else, so it costs nothing to others
+  get input() {
+    return process.stdin;
+  },
   clock: () => performance.now(),
   signal: interrupt.signal,
 };

@@ -7,6 +7,7 @@ import { startApi } from './http/server.ts';
 import { type Jobs, startJobs } from './jobs/start-jobs.ts';
 import { runSteps } from './jobs/steps.ts';
 import { serverId } from './server-identity.ts';
+import { listenForChanges } from './store/change-notices.ts';
 import { withPatience } from './store/connection-loss.ts';
 import { openDatabase } from './store/database.ts';
 import { migrate } from './store/migrate.ts';
@@ -82,7 +83,17 @@ export async function startServer(options: {
   started.defer(async () => endHousekeeping());
 
   const apiLog = log.child({ part: 'api' });
-  const api = await startApi({ config, database, agents: agents.gateway, jobs, log: apiLog });
+  const changes = listenForChanges({ databaseUrl: config.databaseUrl, log });
+  started.defer(() => changes.close());
+  const api = await startApi({
+    config,
+    database,
+    agents: agents.gateway,
+    consoles: agents.consoles,
+    changes,
+    jobs,
+    log: apiLog,
+  });
   started.defer(() => api.close());
 
   const running = started.move();

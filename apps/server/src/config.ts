@@ -11,6 +11,14 @@ const schema = z.object({
   apiPort: z.coerce.number().int().min(0).max(65535).default(8080),
   /** Comma list of addresses or CIDRs of proxies whose X-Forwarded-For tells who calls: failed logins count per caller. */
   trustedProxies: z.string().optional(),
+  /** Networks from which `/metrics` may be read, beside loopback. */
+  metricsCidrs: z.preprocess(
+    (value) =>
+      String(value ?? '')
+        .split(',')
+        .flatMap((cidr) => cidr.trim() || []),
+    z.array(z.union([z.cidrv4(), z.cidrv6()], 'must be CIDRs with commas between them')).readonly(),
+  ),
   agentHost: z.string().default('127.0.0.1'),
   agentPort: z.coerce.number().int().min(0).max(65535).default(8250),
   /** Where hosts reach the servers: a comma list of URLs, told to who joins. Guessed from host and port when absent. */
@@ -33,6 +41,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): ServerConfig {
     apiHost: environment['MILLRACE_API_HOST'],
     apiPort: environment['MILLRACE_API_PORT'],
     trustedProxies: environment['MILLRACE_TRUSTED_PROXIES'] || undefined,
+    metricsCidrs: environment['MILLRACE_METRICS_CIDRS'],
     agentHost: environment['MILLRACE_AGENT_HOST'],
     agentPort: environment['MILLRACE_AGENT_PORT'],
     agentUrl: environment['MILLRACE_AGENT_URL'] || undefined,

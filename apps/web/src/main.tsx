@@ -1,15 +1,18 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { App, ConfigProvider, theme } from 'antd';
-import { StrictMode, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
+import { lazy, StrictMode, Suspense, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
 import { createRoot } from 'react-dom/client';
 import { CallFailure, sessionEnded } from './api/call.ts';
-import { forgetSession, rememberedSession } from './api/session.ts';
+import { forgetSession, rememberedSession, type Session } from './api/session.ts';
 import { makeRouter } from './router.tsx';
 import { Login } from './shell/login.tsx';
 import './style.css';
 
 const mostTries = 2;
+/** A page for those who have a token, with a session or without. */
+const consolePath = '/console';
+const ConsolePage = lazy(async () => ({ default: (await import('./console/console-page.tsx')).ConsolePage }));
 
 const queryClient = new QueryClient({
   defaultOptions: {
@@ -74,11 +77,24 @@ function Console() {
     >
       <App>
         <QueryClientProvider client={queryClient}>
-          {router ? <RouterProvider router={router} /> : <Login onLogin={setSession} />}
+          <Content router={router} onLogin={setSession} />
         </QueryClientProvider>
       </App>
     </ConfigProvider>
   );
+}
+
+function Content(props: {
+  readonly router: ReturnType<typeof makeRouter> | undefined;
+  readonly onLogin: (session: Session) => void;
+}) {
+  if (window.location.pathname === consolePath)
+    return (
+      <Suspense>
+        <ConsolePage />
+      </Suspense>
+    );
+  return props.router ? <RouterProvider router={props.router} /> : <Login onLogin={props.onLogin} />;
 }
 
 const root = document.getElementById('root');

@@ -205,6 +205,10 @@ export const vmPowerState = z.enum(['Running', 'Stopped', 'Missing']);
 
 const vmReference = z.object({ uuid, instanceName: z.string() });
 
+export const consoleKind = z.enum(['screen', 'serial']);
+/** Where a host brings the stream of a console, followed by the ticket that `console.open` named. */
+export const consolePath = '/console/';
+
 /** One move of one VM between two hosts. The secret is for these two hosts and this move alone: never logged. */
 const migration = z.object({ session: uuid, secret: z.string().regex(/^[0-9a-f]{64}$/) });
 
@@ -382,6 +386,20 @@ export const agentMethods = {
     result: z.object({ data: z.base64(), nextOffset: bytes }),
     progress: z.never(),
   },
+  /**
+   * Connects a guest's screen (RFB, as its VNC server speaks it) or serial line with the server that asks: the host dials
+   * `consolePath` + ticket there, and from then on binary messages are the guest's bytes, both ways. It ends with either
+   * side. A serial line has one listener: the newest.
+   */
+  'console.open': {
+    params: z.object({
+      vm: vmReference,
+      kind: consoleKind,
+      ticket: z.string().regex(/^[0-9a-f]{64}$/),
+    }),
+    result: z.object({}),
+    progress: z.never(),
+  },
   /** Makes a shared pool accessible on the host. The first host to do so marks it as this pool. */
   'pool.attach': {
     params: z.object({ pool: poolReference, first: z.boolean() }),
@@ -464,6 +482,8 @@ export type ProbeReport = z.infer<typeof probeReport>;
 export type PoolReference = z.infer<typeof poolReference>;
 export type NetworkDefinition = z.infer<typeof networkDefinition>;
 export type VmSpec = z.infer<typeof vmSpec>;
+export type ConsoleKind = z.infer<typeof consoleKind>;
+export type VmReference = z.infer<typeof vmReference>;
 export type VmPowerState = z.infer<typeof vmPowerState>;
 export type VmStateReport = z.infer<typeof vmStateReport>;
 

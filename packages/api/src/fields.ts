@@ -24,7 +24,8 @@ export type ObjectType =
   | 'responseobject'
   | 'resourceiconresponse'
   | 'hostharesponse'
-  | 'outofbandmanagementresponse';
+  | 'outofbandmanagementresponse'
+  | 'consoleendpointwebsocketresponse';
 
 export interface FieldSpec {
   readonly type: FieldType;
@@ -139,6 +140,7 @@ function hasJsonType(type: FieldType, value: unknown): boolean {
     case 'resourceiconresponse':
     case 'hostharesponse':
     case 'outofbandmanagementresponse':
+    case 'consoleendpointwebsocketresponse':
       return isPlainObject(value);
     default:
       return typeof value === 'string';

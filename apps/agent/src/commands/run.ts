@@ -1,9 +1,12 @@
 import { hostname } from 'node:os';
+import type { AgentMethods, Handlers } from '@millrace/agent-protocol';
 import { describeError, hasErrorCode, type Logger, sleep } from '@millrace/core';
 import type { AgentConfig } from '../config.ts';
 import { makeConfigDrives } from '../config-drive/config-drives.ts';
+import { dialServer } from '../console/dial-server.ts';
 import { fail } from '../failure.ts';
 import { makeHandlers, readMethods } from '../handlers/all.ts';
+import { makeConsoleOpen, makeSerialLines } from '../handlers/console-open.ts';
 import { hostFacts, hostLoad } from '../host/facts.ts';
 import { chooseVirtType } from '../host/virt-type.ts';
 import { makeConsoleLogs } from '../hypervisor/console-log.ts';
@@ -116,6 +119,17 @@ async function runAgent(
     poolAccess: config,
     log,
   });
+  const shared = throughOperations(handlers, operations);
+  const serialLines = makeSerialLines();
+  const handlersFor = (serverUrl: string): Handlers<AgentMethods> => ({
+    ...shared,
+    'console.open': makeConsoleOpen({
+      virsh,
+      serialLines,
+      log,
+      dial: (ticket, dialSignal) => dialServer({ serverUrl, identity, ticket, signal: dialSignal }),
+    }),
+  });
   const factsDeps = { virsh, virtType, poolPath: config.poolPath, log };
   log.info(
     { host: identity.hostUuid, virtType, pool: config.poolPath, libvirt: config.libvirtUri },
@@ -138,7 +152,7 @@ async function runAgent(
     {
       serverUrls: config.serverUrls,
       identity,
-      handlers: throughOperations(handlers, operations),
+      handlersFor,
       facts: (factsSignal) => hostFacts(factsDeps, factsSignal),
       load: () => hostLoad(factsDeps),
       listVms,

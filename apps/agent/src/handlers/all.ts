@@ -10,6 +10,7 @@ import type { ImageEngine } from '../storage/image-engine.ts';
 import { makePoolAccess, type PoolAccessOptions } from '../storage/pool-access.ts';
 import type { HostTransfers } from '../storage/transfers.ts';
 import { makeChecksumFind } from './checksum-find.ts';
+import type { SharedMethods } from './handler.ts';
 import { makeImageProbe } from './image-probe.ts';
 import { onlyInOwnPools } from './own-pools.ts';
 import { makePoolAttach, makePoolDetach } from './pool-attach.ts';
@@ -51,8 +52,8 @@ export const readMethods: ReadonlySet<keyof AgentMethods> = new Set([
   'pool.stats',
 ]);
 
-/** Everything the server can ask of this host. */
-export function makeHandlers(given: HandlerDeps): Handlers<AgentMethods> {
+/** Everything that any server can ask of this host. */
+export function makeHandlers(given: HandlerDeps): Handlers<SharedMethods> {
   const lanes = makeLanes();
   const pools = makePoolAccess({ ...given.poolAccess, lanes });
   const deps = {

@@ -1,5 +1,8 @@
 import type { AgentMethods, HandlerContext, ParamsOf, ProgressOf, ResultOf } from '@millrace/agent-protocol';
 
+/** What means the same whichever server asks. */
+export type SharedMethods = Omit<AgentMethods, 'console.open'>;
+
 /** The handler of one method: idempotent, since after a crash of either side the same request may arrive again. */
 export type Handler<M extends keyof AgentMethods> = (
   params: ParamsOf<AgentMethods, M>,

@@ -1,11 +1,12 @@
-import type { AgentMethods, Handlers, PoolReference } from '@millrace/agent-protocol';
+import type { Handlers, PoolReference } from '@millrace/agent-protocol';
 import type { PoolAccess } from '../storage/pool-access.ts';
+import type { SharedMethods } from './handler.ts';
 
 /** They make a pool accessible, so they see to the access themselves. */
 const attaching: ReadonlySet<string> = new Set([
   'pool.attach',
   'pool.detach',
-] satisfies (keyof AgentMethods)[]);
+] satisfies (keyof SharedMethods)[]);
 
 /**
  * Lets the server work in the pools of this host and nowhere else: which directories those are, the operator of the host
@@ -13,7 +14,10 @@ const attaching: ReadonlySet<string> = new Set([
  * each pool with the directory that it has on this host.
  * @throws AgentFailure `POOL_UNAVAILABLE`, from the handlers
  */
-export function onlyInOwnPools(access: PoolAccess, handlers: Handlers<AgentMethods>): Handlers<AgentMethods> {
+export function onlyInOwnPools(
+  access: PoolAccess,
+  handlers: Handlers<SharedMethods>,
+): Handlers<SharedMethods> {
   const guarded = Object.entries(handlers).map(([method, handler]) => [
     method,
     attaching.has(method)
@@ -21,7 +25,7 @@ export function onlyInOwnPools(access: PoolAccess, handlers: Handlers<AgentMetho
       : async (params: PoolParams, context: { readonly signal: AbortSignal }) =>
           handler((await onThisHost(access, params, context.signal)) as never, context as never),
   ]);
-  return Object.fromEntries(guarded) as Handlers<AgentMethods>;
+  return Object.fromEntries(guarded) as Handlers<SharedMethods>;
 }
 
 /** Every message that concerns a pool names it in one of these two places. */

@@ -72,7 +72,7 @@ function startSession(servers: string | readonly string[], deps: Partial<Session
     {
       serverUrls: [servers].flat(),
       identity,
-      handlers: handlersWith({}),
+      handlersFor: () => handlersWith({}),
       facts: async () => facts,
       load: async () => ({ memoryFreeBytes: 1, loadAverage: 0.5 }),
       listVms: async () => [vm],
@@ -158,7 +158,7 @@ test('an operation survives a dropped connection: asked again it goes on where i
     },
   });
   await using server = await startTestServer({ authority, hostUuid });
-  const session = startSession(server.url, { handlers: throughOperations(handlers, operations) });
+  const session = startSession(server.url, { handlersFor: () => throughOperations(handlers, operations) });
   const params = {
     pool,
     installPath: 'tpl.qcow2',
@@ -223,7 +223,7 @@ test('the agent is connected to every server: when one dies, another joins the o
     },
   });
   const session = startSession([first.url, second.url], {
-    handlers: throughOperations(handlers, operations),
+    handlersFor: () => throughOperations(handlers, operations),
   });
   const params = {
     vm: { uuid: vm.uuid, instanceName: vm.instanceName },

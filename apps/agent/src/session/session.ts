@@ -10,7 +10,8 @@ export interface SessionDeps {
   /** At least one. */
   readonly serverUrls: readonly string[];
   readonly identity: Identity;
-  readonly handlers: Handlers<AgentMethods>;
+  /** For the connection with one of the servers. */
+  readonly handlersFor: (serverUrl: string) => Handlers<AgentMethods>;
   readonly facts: (signal: AbortSignal) => Promise<HostFacts>;
   readonly load: () => Promise<HostLoad>;
   readonly listVms: (signal: AbortSignal) => Promise<VmStateReport[]>;
@@ -66,7 +67,12 @@ async function connectOnce(
   { onHello, signal }: { readonly onHello: () => void; readonly signal: AbortSignal },
 ): Promise<string> {
   const facts = await deps.facts(signal);
-  const connection = await openConnection({ ...deps, serverUrl, signal });
+  const connection = await openConnection({
+    ...deps,
+    handlers: deps.handlersFor(serverUrl),
+    serverUrl,
+    signal,
+  });
   const closing = new AbortController();
   void connection.ended.then(() => closing.abort());
   const onStop = () => connection.close('the agent is stopping');

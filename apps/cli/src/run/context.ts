@@ -8,6 +8,8 @@ export interface CliContext {
   readonly readFile: (path: string, signal: AbortSignal) => Promise<string>;
   /** The first line of standard input, for secrets that shall not stand on the command line. */
   readonly readSecret: (signal: AbortSignal) => Promise<string>;
+  /** Standard input, for what talks with a person; absent where there is none. */
+  readonly input?: NodeJS.ReadStream;
   /** Milliseconds on a clock that never goes back. */
   readonly clock: () => number;
   /** Aborts on Ctrl-C, with Interrupted. */

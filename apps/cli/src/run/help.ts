@@ -141,13 +141,17 @@ export function ownHelp(word: string): string | undefined {
       'bash: source <(millrace completion bash)     in ~/.bashrc\n' +
       'zsh:  source <(millrace completion zsh)      in ~/.zshrc, after compinit\n',
     show: 'show config tells where the file is and which profile is in use.\n',
-    server: daemonHelp('server', [
+    server: `millrace server init makes a new cloud: millrace server init --help\n${daemonHelp('server', [
       ['MILLRACE_DATA_DIR', 'directory of its own (required)'],
       ['DATABASE_URL', 'the PostgreSQL database (required)'],
-      ['MILLRACE_API_HOST, …_API_PORT', 'where the API listens'],
-      ['MILLRACE_AGENT_HOST, …_AGENT_PORT', 'where agents connect to'],
+      ['MILLRACE_API_HOST, …_API_PORT', 'where the API and the console listen (127.0.0.1, 8080)'],
+      ['MILLRACE_TRUSTED_PROXIES', 'proxies before it whose X-Forwarded-For is believed, with commas'],
+      ['MILLRACE_METRICS_CIDRS', 'networks that may read /metrics, with commas (loopback always may)'],
+      ['MILLRACE_WEB_DIR', 'where the console was built; none without it'],
+      ['MILLRACE_AGENT_HOST, …_AGENT_PORT', 'where agents connect to (127.0.0.1, 8250)'],
+      ['MILLRACE_AGENT_URL', 'https:// addresses of all servers, told to hosts that join, with commas'],
       ['MILLRACE_LOG_LEVEL', 'debug, info, warn or error'],
-    ]),
+    ])}`,
     agent:
       'millrace agent join makes a machine a host, millrace agent check tells what it lacks: millrace agent --help\n',
     sync: 'Unknown words make the program ask by itself; after an upgrade of the server this makes sure.\n',

@@ -47,6 +47,8 @@ async function dispatch(
       return (await import('./settings.ts')).runSet(context, words.slice(1), options);
     case 'show':
       return (await import('./settings.ts')).runShow(context, words.slice(1), options);
+    case 'console':
+      return (await import('./console.ts')).runConsole(context, words.slice(1), options);
     case 'completion':
       stdout.write(await printedScript(words[1], context.signal));
       return;

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { joinPath, joinRequest } from '@millrace/agent-protocol';
+import { consolePath, joinPath, joinRequest } from '@millrace/agent-protocol';
 import { describeError, type Logger, MillraceError } from '@millrace/core';
 import { WebSocketServer } from 'ws';
 import { Detached } from '../domain/failure-policy.ts';
@@ -11,6 +11,7 @@ import { findHost } from '../store/host-reports.ts';
 import type { Row } from '../store/schema.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import { makeConnections } from './connections.ts';
+import { type ConsoleStreams, makeConsoleStreams } from './console-streams.ts';
 import type { AgentGateway } from './gateway.ts';
 import { type HostSessionDeps, heartbeatMs, serveHost } from './host-session.ts';
 import { startHostWatch } from './host-watch.ts';
@@ -23,6 +24,7 @@ export const agentPath = '/agent';
 
 export interface Agents {
   readonly gateway: AgentGateway;
+  readonly consoles: ConsoleStreams;
   readonly port: number;
   /** Ends every connection. What hosts are doing goes on; agents come back to whoever listens next. */
   close(): Promise<void>;
@@ -39,6 +41,8 @@ export interface AgentsOptions {
 const maxJoinBytes = 32 * 1024;
 /** A hello names every domain of a host: a few hundred bytes each. */
 const maxMessageBytes = 8 * 1024 * 1024;
+/** Of a console: what a guest paints or prints comes in pieces of some 64 KiB. */
+const maxConsoleMessageBytes = 1024 * 1024;
 const certificateCheckMs = 24 * 3600 * 1000;
 
 /** Opens the agent port: TLS 1.3, joining with a one-time token, everything else with a certificate of our CA. */
@@ -55,12 +59,18 @@ export async function startAgents(options: AgentsOptions): Promise<Agents> {
     now: () => new Date(),
     silenceMs: 3 * heartbeatMs,
   });
+  const consoles = makeConsoleStreams(gateway);
   const session: HostSessionDeps = { database, connections, reports, watch, log };
   const server = await makeServer(options);
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
     maxPayload: maxMessageBytes,
+  });
+  const consoleSockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: maxConsoleMessageBytes,
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
@@ -69,7 +79,14 @@ export async function startAgents(options: AgentsOptions): Promise<Agents> {
         if ('refusal' in verdict) {
           log.warn({ refusal: verdict.refusal, status: verdict.status }, 'an agent is refused');
           refuse(socket, verdict.status, verdict.refusal);
-        } else sockets.handleUpgrade(request, socket, head, (ws) => serveHost(session, verdict.host, ws));
+        } else if (request.url === agentPath) {
+          sockets.handleUpgrade(request, socket, head, (ws) => serveHost(session, verdict.host, ws));
+        } else {
+          const ticket = (request.url ?? '').slice(consolePath.length);
+          consoleSockets.handleUpgrade(request, socket, head, (ws) => {
+            if (!consoles.accept(verdict.host.id, ticket, ws)) ws.terminate();
+          });
+        }
       },
       (error: unknown) => {
         log.warn({ error: describeError(error) }, 'an agent cannot be admitted now');
@@ -84,13 +101,14 @@ export async function startAgents(options: AgentsOptions): Promise<Agents> {
 
   return {
     gateway,
+    consoles,
     port,
     async close() {
       clearInterval(renewal);
       watch.stop();
       stopping.abort(new Detached('SERVER_STOPPING', 'this server stops'));
       connections.closeAll('the server stops');
-      for (const client of sockets.clients) client.terminate();
+      for (const client of [...sockets.clients, ...consoleSockets.clients]) client.terminate();
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
@@ -148,7 +166,8 @@ const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Who is at the other end: a host that our CA certified and that is still one of ours. */
 async function admit(database: Database, request: IncomingMessage): Promise<Admission> {
-  if (new URL(request.url ?? '/', 'https://agent').pathname !== agentPath)
+  const { pathname } = new URL(request.url ?? '/', 'https://agent');
+  if (pathname !== agentPath && !pathname.startsWith(consolePath))
     return { refusal: 'there is nothing here', status: 404 };
   // the listener's server makes TLS sockets only
   const socket = request.socket as TLSSocket;

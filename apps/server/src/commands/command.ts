@@ -2,6 +2,7 @@ import type { CommandSpec, EntityOf, FieldSpecs, ParamSpecs, ParamsOf, Role } fr
 import type { Logger } from '@millrace/core';
 import type { AgentGateway } from '../agents/gateway.ts';
 import type { ServerConfig } from '../config.ts';
+import type { RoleRule } from '../domain/role-rules.ts';
 import type { JobQueue } from '../jobs/queue.ts';
 import type { Database } from '../store/database.ts';
 
@@ -17,6 +18,8 @@ export interface Caller {
   readonly domainUuid: string;
   readonly domainPath: string;
   readonly role: Role;
+  /** Of the account's role: they narrow what `role` may do. */
+  readonly rules: readonly RoleRule[];
 }
 
 /** What commands may use. */
@@ -31,6 +34,8 @@ export interface CommandDependencies {
 export interface CommandContext<P extends ParamSpecs> extends CommandDependencies {
   readonly params: ParamsOf<P>;
   readonly caller: Caller;
+  /** By which scheme, name and port the caller reached this server: `https://cloud.example.org`. */
+  readonly origin: string;
   readonly signal: AbortSignal;
 }
 

@@ -3,15 +3,15 @@ import {
   type CommandSpec,
   type FieldSpecs,
   invalidParameter,
-  type Role,
   specs,
   successFields,
 } from '@millrace/api';
-import { implement } from './command.ts';
+import { mayCall } from '../domain/role-rules.ts';
+import { type Caller, implement } from './command.ts';
 
 export const listApis = implement(specs.listApis, async ({ params, caller }) => {
   const wanted = params.name?.toLowerCase();
-  const list = describeApis(caller.role).filter(
+  const list = describeApis(caller).filter(
     (api) => wanted === undefined || api.name.toLowerCase() === wanted,
   );
   if (wanted !== undefined && list.length === 0) {
@@ -20,11 +20,9 @@ export const listApis = implement(specs.listApis, async ({ params, caller }) => 
   return { list, count: list.length };
 });
 
-/** The commands a role may call, as CloudMonkey, Marvin and others build their own commands from them. */
-export function describeApis(role: Role) {
-  const visible = allSpecs
-    .filter((spec) => spec.roles.includes(role))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+/** The commands a caller may call, as CloudMonkey, Marvin and others build their own commands from them. */
+export function describeApis(caller: Pick<Caller, 'role' | 'rules'>) {
+  const visible = allSpecs.filter((spec) => mayCall(caller, spec)).sort((a, b) => (a.name < b.name ? -1 : 1));
   return visible.map((spec) => describe(spec, visible));
 }
 

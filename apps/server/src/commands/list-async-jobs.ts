@@ -12,5 +12,5 @@ export const listAsyncJobs = implement(specs.listAsyncJobs, async ({ params, dat
     from: params.startdate,
   };
   const { rows, count } = await listJobRows(database, filter, await pageFrom(database, params));
-  return { list: rows.map((row) => asyncJobEntity(row, caller.role === 'admin')), count };
+  return { list: rows.map((row) => asyncJobEntity(row, caller)), count };
 });

@@ -15,7 +15,7 @@ export const queryAsyncJobResult = implement(
     const attempts = await attemptsOf(database, job.id);
     return {
       object: {
-        ...asyncJobEntity(job, forAdmin),
+        ...asyncJobEntity(job, caller),
         ...(attempts.length === 0
           ? {}
           : { jobattempts: attempts.map((attempt) => attemptEntity(attempt, forAdmin)) }),

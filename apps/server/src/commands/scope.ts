@@ -23,6 +23,11 @@ export function reachOf(caller: Caller): OwnerScope {
   }
 }
 
+/** The path of the domain whose tree an administrator may administer. */
+export function ownDomainReach(caller: Caller): string {
+  return caller.role === 'admin' ? '/' : caller.domainPath;
+}
+
 /**
  * Whose rows a list shows: the caller's own unless an id is asked for, `listall` is set, or a domain or account is named.
  * @throws ApiError 431 when the domain or account does not exist, 531 when it is out of the caller's reach.
@@ -65,7 +70,8 @@ export async function ownerOf(
   return { accountId: owner.id, accountName: owner.account_name };
 }
 
-async function reachableAccount(
+/** An account by name that the caller may act for. @throws ApiError 431, 531 */
+export async function reachableAccount(
   executor: Executor,
   caller: Caller,
   name: string,
@@ -80,10 +86,11 @@ async function reachableAccount(
   return account;
 }
 
-async function reachableDomain(executor: Executor, caller: Caller, uuid: string) {
+/** @throws ApiError 431, 531 */
+export async function reachableDomain(executor: Executor, caller: Caller, uuid: string) {
   const domain = await findDomain(executor, uuid);
   if (!domain) throw entityNotFound('domainid', uuid);
-  const reach = caller.role === 'admin' ? '/' : caller.domainPath;
+  const reach = ownDomainReach(caller);
   const within = caller.role === 'user' ? domain.path === reach : domain.path.startsWith(reach);
   if (!within) throw new ApiError('ACCOUNT_ERROR', `you have no permission for domain ${uuid}`);
   return domain;

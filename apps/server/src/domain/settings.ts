@@ -133,6 +133,14 @@ export const settings = {
     max: 7 * 24 * hour,
     description: 'Seconds without a call after which a session ends',
   },
+  'session.lifetime': {
+    ...server,
+    kind: 'number',
+    default: 7 * 24 * hour,
+    min: 300,
+    max: 90 * 24 * hour,
+    description: 'Seconds after which a session ends even while it is used',
+  },
   'job.retention.hours': {
     ...server,
     kind: 'number',

@@ -1,5 +1,6 @@
-import { ApiError, type Role, wireValue } from '@millrace/api';
+import { ApiError, wireValue } from '@millrace/api';
 import type { Caller } from '../commands/command.ts';
+import { rolesByAccountType } from '../domain/role-rules.ts';
 import type { Database } from '../store/database.ts';
 import { findEnabledUserByApiKey, findEnabledUserById, type UserRow } from '../store/users.ts';
 import type { ApiRequest } from './request.ts';
@@ -48,8 +49,6 @@ async function bySession(database: Database, request: ApiRequest): Promise<UserR
   return userId === undefined ? undefined : findEnabledUserById(database, userId);
 }
 
-const rolesByAccountType: Readonly<Record<number, Role>> = { 0: 'user', 1: 'admin', 2: 'domainadmin' };
-
 export function callerOf(user: UserRow): Caller {
   const role = rolesByAccountType[user.account_type];
   if (!role) throw new Error(`account ${user.account_uuid} has the unknown type ${user.account_type}`);
@@ -64,5 +63,6 @@ export function callerOf(user: UserRow): Caller {
     domainUuid: user.domain_uuid,
     domainPath: user.domain_path,
     role,
+    rules: user.rules,
   };
 }

@@ -10,6 +10,7 @@ import {
 import { describeError, type Logger } from '@millrace/core';
 import type { Caller, Command, CommandDependencies } from '../commands/command.ts';
 import { commandTable } from '../commands/command-table.ts';
+import { mayCall } from '../domain/role-rules.ts';
 import { isPassing } from '../store/connection-loss.ts';
 import { recordEvent } from '../store/events.ts';
 import { authenticate } from './authenticate.ts';
@@ -72,7 +73,7 @@ async function answer(
     throw new ApiError('PARAM_ERROR', 'the parameter command is missing; it names the command to run');
   }
   const spec = specOf(state, name);
-  if (!spec?.roles.includes(caller.role)) throw unknownCommand(name.slice(0, 100));
+  if (!spec || !mayCall(caller, spec)) throw unknownCommand(name.slice(0, 100));
   if (spec === specs.logout) return answerLogout(state, request, caller);
   const command = state.commands.get(name.toLowerCase());
   // every specification has its command: a test sees to it
@@ -98,6 +99,7 @@ async function answerCommand(
     log: log.child({ user: caller.userUuid }),
     params: decoded.params,
     caller,
+    origin: request.origin,
     signal: request.signal,
   });
   return { status: 200, body: answerEnvelope(spec, result), cookies: [] };

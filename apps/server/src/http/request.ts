@@ -6,6 +6,8 @@ export interface ApiRequest {
   readonly params: WireParams;
   readonly cookies: Readonly<Record<string, string | undefined>>;
   readonly clientAddress: string;
+  /** Scheme, name and port of this server as the client wrote them. */
+  readonly origin: string;
   /** The browser's own word on who caused the call (`Sec-Fetch-Site`). */
   readonly fetchSite: string | undefined;
   /** Names the call in logs and in the text of unexpected errors. */

@@ -1,13 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import cookie from '@fastify/cookie';
-import { ApiError, joinParams } from '@millrace/api';
+import { ApiError, allSpecs, joinParams, wireValue } from '@millrace/api';
 import { describeError, type Logger } from '@millrace/core';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { ConsoleStreams } from '../agents/console-streams.ts';
 import type { CommandDependencies } from '../commands/command.ts';
+import type { ChangeNotices } from '../store/change-notices.ts';
+import { deleteOldConsolePermissions } from '../store/console-sessions.ts';
+import { authenticate } from './authenticate.ts';
+import { serveChanges } from './change-stream.ts';
 import { serveConsole } from './console-files.ts';
+import { serveConsoles } from './console-socket.ts';
 import { makeDispatcher } from './dispatch.ts';
 import { errorEnvelope } from './envelope.ts';
+import { makeMetrics } from './metrics.ts';
+import { serveOperators } from './operators.ts';
 import type { ApiReply, ApiRequest } from './request.ts';
 import { sweepSessions } from './sessions.ts';
 
@@ -24,11 +32,18 @@ const maxHeaderBytes = 256 * 1024;
 const sweepIntervalMs = 600_000;
 const closePatienceMs = 5000;
 
+/** Only names that exist label a figure: whoever makes names up must not make figures. */
+const commandNames: ReadonlyMap<string, string> = new Map(
+  allSpecs.map(({ name }) => [name.toLowerCase(), name]),
+);
+
 const contentType = 'application/json; charset=UTF-8';
 const formType = /^application\/x-www-form-urlencoded(;|$)/i;
 
 /** Opens the API on `config.apiHost`:`config.apiPort` (0 means whichever port is free). */
-export async function startApi(options: CommandDependencies): Promise<Api> {
+export async function startApi(
+  options: CommandDependencies & { readonly consoles: ConsoleStreams; readonly changes: ChangeNotices },
+): Promise<Api> {
   const closing = new AbortController();
   const dispatch = makeDispatcher({ ...options, clock: () => new Date() });
   const server = Fastify({
@@ -45,6 +60,8 @@ export async function startApi(options: CommandDependencies): Promise<Api> {
   await server.register(cookie);
   readFormsAsText(server);
   server.setErrorHandler((error, _request, reply) => sendBroken(reply, error, options.log));
+  const metrics = makeMetrics(options.database);
+  serveOperators(server, { ...options, metrics });
   const sendPage = await serveConsole(server, options.config.webDir);
   server.setNotFoundHandler((request, reply) =>
     sendPage(request, reply)
@@ -59,22 +76,36 @@ export async function startApi(options: CommandDependencies): Promise<Api> {
       if (error instanceof ApiError) return send(reply, refusal(error));
       throw error;
     }
-    return send(reply, await dispatch(call));
+    const started = performance.now();
+    const answer = await dispatch(call);
+    metrics.called({
+      command: commandNames.get(wireValue(call.params, 'command')?.toLowerCase() ?? '') ?? 'unknown',
+      status: answer.status,
+      seconds: (performance.now() - started) / 1000,
+    });
+    return send(reply, answer);
   };
   for (const url of ['/client/api', '/client/api/']) {
     server.route({ method: ['GET', 'POST'], url, handler });
   }
+  const endStreams = serveChanges(server, {
+    changes: options.changes,
+    authenticate: (request) => authenticate(options.database, requestOf(request, closing.signal), new Date()),
+  });
   await server.listen({ host: options.config.apiHost, port: options.config.apiPort });
   // such as no file descriptor left for a new connection: it passes, and must not end the process
   server.server.on('error', (error) =>
     options.log.error({ error: describeError(error) }, 'the API’s port met an error'),
   );
+  const endConsoles = serveConsoles(server.server, options);
   const sweeper = sweepRegularly(options);
   const { port } = server.server.address() as AddressInfo;
   return {
     port,
     async close() {
       clearInterval(sweeper);
+      endConsoles();
+      endStreams();
       const patience = setTimeout(() => {
         closing.abort(new ApiError('RESOURCE_UNAVAILABLE_ERROR', 'the server stops; try again'));
         server.server.closeAllConnections();
@@ -106,22 +137,33 @@ function readFormsAsText(server: FastifyInstance): void {
 }
 
 function readRequest(request: FastifyRequest, reply: FastifyReply, closing: AbortSignal): ApiRequest {
-  const { url = '' } = request.raw;
-  const mark = url.indexOf('?');
-  const query = mark < 0 ? '' : url.slice(mark + 1);
   const gone = new AbortController();
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished) gone.abort(new Error('the client closed the connection'));
   });
+  return requestOf(request, AbortSignal.any([gone.signal, closing]));
+}
+
+function requestOf(request: FastifyRequest, signal: AbortSignal): ApiRequest {
+  const { url = '' } = request.raw;
+  const mark = url.indexOf('?');
+  const query = mark < 0 ? '' : url.slice(mark + 1);
   return {
     method: request.method === 'POST' ? 'POST' : 'GET',
     params: joinParams(query, typeof request.body === 'string' ? request.body : ''),
     cookies: request.cookies,
     clientAddress: request.ip ?? '',
+    origin: originOf(request),
     fetchSite: headerText(request.headers['sec-fetch-site']),
     correlation: randomUUID(),
-    signal: AbortSignal.any([gone.signal, closing]),
+    signal,
   };
+}
+
+/** Whatever stands in the Host header, what comes of it is an origin and nothing more. */
+function originOf(request: FastifyRequest): string {
+  const text = `${request.protocol}://${request.host}`;
+  return URL.canParse(text) ? new URL(text).origin : `http://localhost:${request.socket.localPort}`;
 }
 
 function headerText(value: string | string[] | undefined): string | undefined {
@@ -130,7 +172,13 @@ function headerText(value: string | string[] | undefined): string | undefined {
 
 function send(reply: FastifyReply, answer: ApiReply): FastifyReply {
   for (const { name, value } of answer.cookies) {
-    const attributes = { path: '/client/api', httpOnly: true, sameSite: 'strict' } as const;
+    const attributes = {
+      path: '/client/api',
+      httpOnly: true,
+      sameSite: 'strict',
+      // a proxy that is trusted says how the browser came
+      secure: reply.request.protocol === 'https',
+    } as const;
     if (value === '') reply.clearCookie(name, attributes);
     else reply.setCookie(name, value, attributes);
   }
@@ -194,7 +242,7 @@ function errorStatus(error: unknown): number {
 
 function sweepRegularly({ database, log }: CommandDependencies): NodeJS.Timeout {
   const timer = setInterval(() => {
-    sweepSessions(database).catch((error: unknown) => {
+    Promise.all([sweepSessions(database), deleteOldConsolePermissions(database)]).catch((error: unknown) => {
       log.warn({ error: describeError(error) }, 'expired sessions could not be deleted; tried again later');
     });
   }, sweepIntervalMs);

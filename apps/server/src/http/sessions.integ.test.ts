@@ -53,6 +53,33 @@ test('login answers as clients expect and sets both cookies, out of reach for sc
   }
 });
 
+test('cookies of a browser that came by https, as a trusted proxy says, are for https alone', async (t) => {
+  const params = { username: 'admin', password: adminPassword, domain: '/' };
+  const attributesBehind = async (trustedProxies?: string) => {
+    const api = await withTestApi(t, trustedProxies === undefined ? {} : { trustedProxies });
+    const body = encodeQuery({ command: 'login', response: 'json', ...params });
+    const headers = { ...form, 'x-forwarded-proto': 'https' };
+    const answer = await api.send('', { method: 'POST', headers, body });
+    return cookiesOf(answer).get('JSESSIONID')!.attributes;
+  };
+  assert.match(await attributesBehind('127.0.0.1'), /; Secure/);
+  assert.doesNotMatch(await attributesBehind(), /Secure/);
+});
+
+test('a session ends after its lifetime, however busy it is', async (t) => {
+  const api = await withTestApi(t);
+  const { key, cookie } = await openSession(api);
+  const query = `command=listZones&response=json&sessionkey=${encodeURIComponent(key)}`;
+  const statusNow = async () => (await api.send(query, { headers: { cookie } })).status;
+  assert.equal(await statusNow(), 200);
+  await sql`update user_session set created = now() - interval '6 days 23 hours', last_used = now()`.execute(
+    api.database,
+  );
+  assert.equal(await statusNow(), 200);
+  await sql`update user_session set created = now() - interval '7 days 1 second'`.execute(api.database);
+  assert.equal(await statusNow(), 401);
+});
+
 test('a session calls with its cookie and its key, and with nothing less', async (t) => {
   const api = await withTestApi(t);
   const { id, key, cookie } = await openSession(api);

@@ -5,6 +5,7 @@ import {
   deleteSession,
   findSession,
   insertSession,
+  type SessionLife,
   touchSession,
 } from '../store/sessions.ts';
 import { readSetting } from '../store/settings.ts';
@@ -36,7 +37,7 @@ export async function openSession(executor: Executor, userId: number): Promise<O
 /** The user of a session whose key matches and which was used lately; its time starts anew. */
 export async function userOfSession(executor: Executor, session: OpenSession): Promise<number | undefined> {
   const idHash = digest(session.id);
-  const row = await findSession(executor, idHash, await readSetting(executor, 'session.timeout'));
+  const row = await findSession(executor, idHash, await sessionLife(executor));
   if (!row) return undefined;
   const matches = timingSafeEqual(Buffer.from(digest(session.key)), Buffer.from(row.session_key_hash));
   if (!matches) return undefined;
@@ -48,6 +49,13 @@ export async function closeSession(executor: Executor, id: string): Promise<void
   await deleteSession(executor, digest(id));
 }
 
+async function sessionLife(executor: Executor): Promise<SessionLife> {
+  return {
+    idleSeconds: await readSetting(executor, 'session.timeout'),
+    mostSeconds: await readSetting(executor, 'session.lifetime'),
+  };
+}
+
 export async function sweepSessions(executor: Executor): Promise<number> {
-  return deleteExpiredSessions(executor, await readSetting(executor, 'session.timeout'));
+  return deleteExpiredSessions(executor, await sessionLife(executor));
 }

@@ -22,6 +22,11 @@ export interface JobParameters {
   resetSSHKeyForVirtualMachine: { vmId: number };
   attachIso: { vmId: number; isoId: number; forced: boolean };
   detachIso: { vmId: number; forced: boolean };
+  /** The call has done it: clients expect a job all the same. */
+  deleteDomain: object;
+  deleteAccount: object;
+  disableAccount: { accountUuid: string };
+  disableUser: { userUuid: string };
   prepareTemplate: { templateId: number; poolIds: readonly number[] };
 }
 

@@ -25,7 +25,29 @@ interface Identified {
 
 export interface Tables {
   domain: Identified & { name: string; path: string; parent: Nullable<number>; level: Defaulted<number> };
-  account: Identified & { account_name: string; type: number; domain_id: number; state: Defaulted<string> };
+  account: Identified & {
+    account_name: string;
+    type: number;
+    domain_id: number;
+    state: Defaulted<string>;
+    role_id: Nullable<number>;
+  };
+  roles: Identified & {
+    name: string;
+    role_type: string;
+    account_type: Nullable<number>;
+    description: Nullable<string>;
+    is_default: Defaulted<boolean>;
+  };
+  role_permissions: {
+    id: Generated<number>;
+    uuid: string;
+    role_id: number;
+    rule: string;
+    permission: 'allow' | 'deny';
+    description: Nullable<string>;
+    sort_order: number;
+  };
   user: Identified & {
     username: string;
     password: string;
@@ -44,6 +66,18 @@ export interface Tables {
     user_id: number;
     created: Created;
     last_used: Defaulted<Date>;
+  };
+  console_session: {
+    id: Generated<number>;
+    uuid: string;
+    token_hash: string;
+    kind: 'screen' | 'serial';
+    user_id: number;
+    account_id: number;
+    instance_id: number;
+    created: Created;
+    expires: ColumnType<Date, Date, never>;
+    acquired: Time;
   };
   configuration: { name: string; value: string; updated: Defaulted<Date> };
   data_center: Identified & {

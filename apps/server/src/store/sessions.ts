@@ -14,13 +14,20 @@ export async function insertSession(executor: Executor, session: NewSession): Pr
     .execute();
 }
 
-/** A session that was used within the last `idleSeconds`. */
-export async function findSession(executor: Executor, idHash: string, idleSeconds: number) {
+/** How long sessions last: since they were used, and at all. */
+export interface SessionLife {
+  readonly idleSeconds: number;
+  readonly mostSeconds: number;
+}
+
+/** A session that has not ended. */
+export async function findSession(executor: Executor, idHash: string, life: SessionLife) {
   return executor
     .selectFrom('user_session')
     .selectAll()
     .where('id', '=', idHash)
-    .where(sql<boolean>`last_used > now() - make_interval(secs => ${idleSeconds})`)
+    .where(sql<boolean>`last_used > now() - make_interval(secs => ${life.idleSeconds})`)
+    .where(sql<boolean>`created > now() - make_interval(secs => ${life.mostSeconds})`)
     .executeTakeFirst();
 }
 
@@ -39,10 +46,13 @@ export async function deleteSession(executor: Executor, idHash: string): Promise
 }
 
 /** @returns how many sessions had expired */
-export async function deleteExpiredSessions(executor: Executor, idleSeconds: number): Promise<number> {
+export async function deleteExpiredSessions(executor: Executor, life: SessionLife): Promise<number> {
   const result = await executor
     .deleteFrom('user_session')
-    .where(sql<boolean>`last_used <= now() - make_interval(secs => ${idleSeconds})`)
+    .where(
+      sql<boolean>`last_used <= now() - make_interval(secs => ${life.idleSeconds})
+        or created <= now() - make_interval(secs => ${life.mostSeconds})`,
+    )
     .executeTakeFirst();
   return Number(result.numDeletedRows);
 }

@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Executor } from './database.ts';
 import { containing, type OwnerScope, ownedBy } from './owner-scope.ts';
 import { type Page, pageOf } from './paging.ts';
+import { roleOfAccount, rulesOfRole } from './roles.ts';
+import type { RowUpdate } from './schema.ts';
 
 const columns = [
   'user.id',
@@ -24,6 +27,9 @@ const columns = [
   'domain.uuid as domain_uuid',
   'domain.name as domain_name',
   'domain.path as domain_path',
+  'roles.uuid as role_uuid',
+  'roles.name as role_name',
+  'roles.role_type',
 ] as const;
 
 function living(executor: Executor) {
@@ -31,6 +37,7 @@ function living(executor: Executor) {
     .selectFrom('user')
     .innerJoin('account', 'account.id', 'user.account_id')
     .innerJoin('domain', 'domain.id', 'account.domain_id')
+    .innerJoin('roles', (join) => join.on(roleOfAccount))
     .where('user.removed', 'is', null)
     .where('account.removed', 'is', null)
     .where('domain.removed', 'is', null);
@@ -44,11 +51,19 @@ export type UserRow = NonNullable<Awaited<ReturnType<typeof findEnabledUserById>
 
 /** A user who may act now: neither the user nor the account is removed, disabled or locked. */
 export async function findEnabledUserById(executor: Executor, userId: number) {
-  return enabled(executor).select(columns).where('user.id', '=', userId).executeTakeFirst();
+  return enabled(executor)
+    .select(columns)
+    .select(rulesOfRole.as('rules'))
+    .where('user.id', '=', userId)
+    .executeTakeFirst();
 }
 
 export async function findEnabledUserByApiKey(executor: Executor, apiKey: string) {
-  return enabled(executor).select(columns).where('user.api_key', '=', apiKey).executeTakeFirst();
+  return enabled(executor)
+    .select(columns)
+    .select(rulesOfRole.as('rules'))
+    .where('user.api_key', '=', apiKey)
+    .executeTakeFirst();
 }
 
 export async function findEnabledUserByName(
@@ -56,7 +71,10 @@ export async function findEnabledUserByName(
   username: string,
   domain: { readonly path: string } | { readonly id: number },
 ) {
-  const query = enabled(executor).select(columns).where('user.username', '=', username);
+  const query = enabled(executor)
+    .select(columns)
+    .select(rulesOfRole.as('rules'))
+    .where('user.username', '=', username);
   const inDomain =
     'path' in domain
       ? query.where(sql<boolean>`lower(domain.path) = ${domain.path.toLowerCase()}`)
@@ -82,7 +100,7 @@ export async function listUserRows(executor: Executor, filter: UserFilter, page:
   if (filter.accountType !== undefined) query = query.where('account.type', '=', filter.accountType);
   if (filter.state !== undefined) query = query.where('user.state', '=', filter.state);
   if (filter.apiKey !== undefined) query = query.where('user.api_key', '=', filter.apiKey);
-  return pageOf(query.select(columns).orderBy('user.id'), page);
+  return pageOf(query.select(columns).select(rulesOfRole.as('rules')).orderBy('user.id'), page);
 }
 
 export async function storeUserKeys(
@@ -116,4 +134,61 @@ export async function findDomain(executor: Executor, uuid: string) {
     .where('uuid', '=', uuid)
     .where('removed', 'is', null)
     .executeTakeFirst();
+}
+
+export async function insertUser(
+  executor: Executor,
+  user: {
+    readonly username: string;
+    /** PHC string. */
+    readonly password: string;
+    readonly accountId: number;
+    readonly firstname: string;
+    readonly lastname: string;
+    readonly email: string;
+    readonly timezone: string | undefined;
+  },
+): Promise<string> {
+  const uuid = randomUUID();
+  await executor
+    .insertInto('user')
+    .values({
+      uuid,
+      username: user.username,
+      password: user.password,
+      account_id: user.accountId,
+      firstname: user.firstname,
+      lastname: user.lastname,
+      email: user.email,
+      timezone: user.timezone ?? null,
+    })
+    .execute();
+  return uuid;
+}
+
+export async function changeUser(
+  executor: Executor,
+  userId: number,
+  changes: RowUpdate<'user'>,
+): Promise<void> {
+  if (Object.keys(changes).length === 0) return;
+  await executor.updateTable('user').set(changes).where('id', '=', userId).execute();
+}
+
+/** Names to log in with are unique in a domain; the domain's row must be locked. */
+export async function isUsernameTaken(
+  executor: Executor,
+  domainId: number,
+  username: string,
+): Promise<boolean> {
+  const row = await living(executor)
+    .select('user.id')
+    .where('domain.id', '=', domainId)
+    .where(sql<boolean>`lower("user".username) = ${username.toLowerCase()}`)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function endUserSessions(executor: Executor, userId: number): Promise<void> {
+  await executor.deleteFrom('user_session').where('user_id', '=', userId).execute();
 }

@@ -29,6 +29,7 @@ const limitsMs: Readonly<Record<Method, number | undefined>> = {
   'vm.migrate.send': 31 * 60_000,
   'vm.migrate.end': 30_000,
   'vm.console': 30_000,
+  'console.open': 15_000,
   'pool.attach': 90_000,
   'pool.detach': 90_000,
   'pool.stats': 30_000,

@@ -7,6 +7,7 @@ import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine, expungeVirtualMachine } from './destroy-virtual-machine.ts';
 import { cancelHostMaintenance, prepareHostForMaintenance } from './host-maintenance.ts';
 import type { WorkflowDeps } from './host-steps.ts';
+import { identityJobs } from './identity-jobs.ts';
 import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
 import { rebootVirtualMachine, startVirtualMachine, stopVirtualMachine } from './power-virtual-machine.ts';
 import { prepareTemplate } from './prepare-template.ts';
@@ -37,5 +38,6 @@ export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQ
     attachIso: attachIso(deps),
     detachIso: detachIso(deps),
     prepareTemplate: prepareTemplate(deps),
+    ...identityJobs(),
   };
 }

@@ -147,7 +147,12 @@ export function DeployInstance({ session }: { readonly session: Session }) {
         />
         <Failure error={deploy.error} />
         <Space style={{ marginTop: 16 }}>
-          <Button type="primary" htmlType="submit" loading={deploy.isPending}>
+          <Button
+            type="primary"
+            htmlType="submit"
+            loading={deploy.isPending}
+            disabled={zones.isPending || offerings.isPending || templates.isPending}
+          >
             {t.submit}
           </Button>
           <CopyAs command="deployVirtualMachine" params={paramsOf(fields)} />

@@ -12,8 +12,8 @@ import { StateTag } from '../ui/state-tag.tsx';
 import { Timeline } from '../ui/timeline.tsx';
 import { eventColumns } from './events.tsx';
 import { InstanceActions } from './instance-actions.tsx';
+import { InstanceConsole } from './instance-console.tsx';
 import { InstanceVolumes } from './instance-volumes.tsx';
-import { SerialConsole } from './serial-console.tsx';
 
 const t = text.instances;
 
@@ -30,7 +30,7 @@ export function InstanceDetail({ id, session }: { readonly id: string; readonly 
     { key: 'timeline', label: t.timeline, children: <JobsOf vm={vm} /> },
     { key: 'volumes', label: t.volumes, children: <InstanceVolumes vm={vm} /> },
     { key: 'network', label: t.network, children: <Cards vm={vm} /> },
-    { key: 'console', label: t.console, children: <SerialConsole id={id} /> },
+    { key: 'console', label: t.console, children: <InstanceConsole vm={vm} /> },
     { key: 'events', label: t.events, children: <Events id={id} /> },
   ];
   return (

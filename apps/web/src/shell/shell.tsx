@@ -16,6 +16,7 @@ import {
 import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { Button, Drawer, Flex, Grid, Layout, Menu, type MenuProps, Typography } from 'antd';
 import { useState } from 'react';
+import { useChanges } from '../api/changes.ts';
 import { logOut, type Session } from '../api/session.ts';
 import { text } from '../text/en.ts';
 import { JobTray } from './job-tray.tsx';
@@ -51,6 +52,7 @@ function menuOf({ isAdmin }: Session): Item[] {
 
 /** What is around every page: menu, jobs, who is logged in. */
 export function Shell({ session, onEnd }: { readonly session: Session; readonly onEnd: () => void }) {
+  useChanges();
   const { pathname } = useLocation();
   const wide = Grid.useBreakpoint().lg ?? true;
   const [open, setOpen] = useState(false);

@@ -3,6 +3,7 @@ import * as administration from './administration.ts';
 import * as certificates from './certificates.ts';
 import * as deploy from './deploy-virtual-machine.ts';
 import * as guestAccess from './guest-access.ts';
+import * as identity from './identity.ts';
 import * as infrastructure from './infrastructure.ts';
 import * as isos from './isos.ts';
 import * as jobs from './jobs.ts';
@@ -26,6 +27,7 @@ export const specs = {
   ...infrastructure,
   ...resources,
   ...administration,
+  ...identity,
 } as const;
 
 /** Every command as data, for whoever walks over all of them. */

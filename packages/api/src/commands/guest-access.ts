@@ -75,7 +75,8 @@ export const registerUserData = defineCommand({
     params: param.string('the names of its variables, with commas between them'),
     ...owner,
   },
-  response: userDataFields,
+  // CloudStack describes a success and answers the entity
+  response: { ...successFields, ...userDataFields },
   result: { kind: 'object', key: 'userdata' },
   roles: everyone,
 });

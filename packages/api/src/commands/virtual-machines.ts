@@ -256,6 +256,32 @@ export const getVirtualMachineConsoleOutput = defineCommand({
   roles: everyone,
 });
 
+export const createConsoleEndpoint = defineCommand({
+  name: 'createConsoleEndpoint',
+  description: 'Opens the way to the console of a running instance, once and for a minute',
+  isAsync: false,
+  params: {
+    virtualmachineid: param.uuid('the ID of the instance', { required: true }),
+    token: param.string(
+      'a further secret',
+      ignored('the one that is handed out works once, within a minute'),
+    ),
+    consoletype: param.string('own extension: screen (the default) or serial'),
+  },
+  response: {
+    success: field.boolean('whether there is a way'),
+    details: field.string('why there is none'),
+    url: field.string('a page with the console, good for opening once'),
+    websocket: field.object(
+      'where clients with a viewer of their own connect: token, host, port, path',
+      'consoleendpointwebsocketresponse',
+    ),
+    ...jobFields,
+  },
+  result: { kind: 'object', key: 'consoleendpoint' },
+  roles: everyone,
+});
+
 export const migrateVirtualMachine = defineCommand({
   name: 'migrateVirtualMachine',
   description: 'Moves a running instance to another host that reaches its disks',

@@ -87,6 +87,8 @@ export const deleteVolume = defineCommand({
   roles: everyone,
 });
 
+const { account: _account, ...offeringOwnerParams } = ownerParams;
+
 export const listDiskOfferings = defineCommand({
   name: 'listDiskOfferings',
   description: 'Lists disk offerings',
@@ -98,13 +100,15 @@ export const listDiskOfferings = defineCommand({
     storageid: param.uuid('disk offerings that suit this pool', ignored('all do')),
     volumeid: param.uuid('disk offerings this volume could change to', ignored('all do')),
     encrypt: param.boolean('disk offerings that encrypt', matchesNothing('there are none', 'false')),
-    ...ownerParams,
+    ...offeringOwnerParams,
     ...pagingParams,
   },
   response: diskOfferingFields,
   result: { kind: 'list', key: 'diskoffering' },
   roles: everyone,
 });
+
+const unlimitedRates = refused('rates of disks are not limited in this release', 'false');
 
 export const createDiskOffering = defineCommand({
   name: 'createDiskOffering',
@@ -121,6 +125,30 @@ export const createDiskOffering = defineCommand({
     domainid: param.list('the domains that may use it', refused('offerings belong to everybody')),
     zoneid: param.list('the zones where it may be used', refused('offerings belong to everybody')),
     encrypt: param.boolean('encrypt disks of it', refused('there is no encryption', 'false')),
+    cachemode: param.string('how writes are cached', refused('the host caches nothing', 'none')),
+    bytesreadrate: param.long('a limit of disks of it', unlimitedRates),
+    bytesreadratemax: param.long('a limit of disks of it', unlimitedRates),
+    bytesreadratemaxlength: param.long('a limit of disks of it', unlimitedRates),
+    byteswriterate: param.long('a limit of disks of it', unlimitedRates),
+    byteswriteratemax: param.long('a limit of disks of it', unlimitedRates),
+    byteswriteratemaxlength: param.long('a limit of disks of it', unlimitedRates),
+    iopsreadrate: param.long('a limit of disks of it', unlimitedRates),
+    iopsreadratemax: param.long('a limit of disks of it', unlimitedRates),
+    iopsreadratemaxlength: param.long('a limit of disks of it', unlimitedRates),
+    iopswriterate: param.long('a limit of disks of it', unlimitedRates),
+    iopswriteratemax: param.long('a limit of disks of it', unlimitedRates),
+    iopswriteratemaxlength: param.long('a limit of disks of it', unlimitedRates),
+    customizediops: param.boolean('whoever makes a disk says its IOPS', unlimitedRates),
+    maxiops: param.long('the most IOPS', unlimitedRates),
+    miniops: param.long('the least IOPS', unlimitedRates),
+    details: param.map('further details', ignored('nothing reads them')),
+    disksizestrictness: param.boolean(
+      'disks of it keep their size',
+      refused('disks can be resized', 'false'),
+    ),
+    displayoffering: param.boolean('show it to users', refused('all are shown', 'true')),
+    hypervisorsnapshotreserve: param.integer('room kept for snapshots', ignored('there are no snapshots')),
+    storagepolicy: param.uuid('a storage policy of vSphere', ignored('there is no vSphere')),
   },
   response: diskOfferingFields,
   result: { kind: 'object', key: 'diskoffering' },

@@ -1,6 +1,8 @@
 import { type asyncJobFields, type EntityOf, formatDate } from '@millrace/api';
 import { messageForUsers } from '../../domain/host-failures.ts';
+import { allows } from '../../domain/role-rules.ts';
 import type { AttemptRow, JobRow } from '../../store/job-list.ts';
+import type { Caller } from '../command.ts';
 import { displayedDomainPath } from './domain-path.ts';
 import { withoutAdminFields } from './virtual-machine.ts';
 
@@ -9,10 +11,13 @@ export type AsyncJobEntity = EntityOf<typeof asyncJobFields>;
 const pending = 0;
 
 /**
- * A job as clients poll it: `jobresult` is absent until the end, since clients take its presence for the end.
- * @param forAdmin whether hosts and pools may be named
+ * A job as clients poll it: `jobresult` is absent until the end, since clients take its presence for the end. Hosts and
+ * pools are named to root admins; a guest's new password is told to whoever asked for it and those who may call
+ * getVMPassword, so not to a Read-Only Admin.
  */
-export function asyncJobEntity(row: JobRow, forAdmin: boolean): AsyncJobEntity {
+export function asyncJobEntity(row: JobRow, caller: Caller): AsyncJobEntity {
+  const forAdmin = caller.role === 'admin';
+  const withPassword = row.user_uuid === caller.userUuid || allows(caller.rules, 'getVMPassword');
   return {
     jobid: row.uuid,
     jobstatus: row.job_status,
@@ -29,27 +34,28 @@ export function asyncJobEntity(row: JobRow, forAdmin: boolean): AsyncJobEntity {
     created: formatDate(row.created),
     completed: row.completed ? formatDate(row.completed) : undefined,
     jobprogress: progressOf(row.job_progress, forAdmin),
-    ...(row.job_status === pending ? {} : endOf(row, forAdmin)),
+    ...(row.job_status === pending ? {} : endOf(row, forAdmin, withPassword)),
   };
 }
 
-function endOf(row: JobRow, forAdmin: boolean): AsyncJobEntity {
+function endOf(row: JobRow, forAdmin: boolean, withPassword: boolean): AsyncJobEntity {
   return {
     jobresulttype: 'object',
-    jobresult: resultOf(row.job_result, forAdmin),
+    jobresult: resultOf(row.job_result, forAdmin, withPassword),
   };
 }
 
 /** Results are kept as a root admin would see them; a failure beside that in the words for everybody else. */
-function resultOf(result: unknown, forAdmin: boolean): object {
+function resultOf(result: unknown, forAdmin: boolean, withPassword: boolean): object {
   if (!isObject(result)) return {};
   if ('errortext' in result) {
     const { usertext = result.errortext } = result as { usertext?: unknown };
     return { ...without(result, 'usertext'), ...(forAdmin ? {} : { errortext: usertext }) };
   }
   const machine = 'virtualmachine' in result ? result.virtualmachine : undefined;
-  if (forAdmin || !isObject(machine)) return result;
-  return { ...result, virtualmachine: withoutAdminFields(machine) };
+  if (!isObject(machine)) return result;
+  const told = withPassword ? machine : without(machine, 'password');
+  return { ...result, virtualmachine: forAdmin ? told : withoutAdminFields(told) };
 }
 
 function progressOf(progress: unknown, forAdmin: boolean): object | undefined {

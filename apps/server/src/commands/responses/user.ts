@@ -3,15 +3,8 @@ import type { UserRow } from '../../store/users.ts';
 
 export type UserEntity = EntityOf<typeof userFields>;
 
-const roles: Readonly<Record<number, { name: string; type: string }>> = {
-  0: { name: 'User', type: 'User' },
-  1: { name: 'Root Admin', type: 'Admin' },
-  2: { name: 'Domain Admin', type: 'DomainAdmin' },
-};
-
 /** A user, never with the secret key: getUserKeys tells that to whoever may know it. */
 export function userEntity(row: UserRow): UserEntity {
-  const role = roles[row.account_type];
   return {
     id: row.uuid,
     username: row.username,
@@ -26,8 +19,9 @@ export function userEntity(row: UserRow): UserEntity {
     accounttype: row.account_type,
     domainid: row.domain_uuid,
     domain: row.domain_name,
-    rolename: role?.name,
-    roletype: role?.type,
+    roleid: row.role_uuid,
+    rolename: row.role_name,
+    roletype: row.role_type,
     apikey: row.api_key ?? undefined,
     usersource: 'native',
     is2faenabled: false,

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 import type { AgentMethods, ParamsOf, ProbeReport, ResultOf } from '@millrace/agent-protocol';
+import type { ConsoleRequest, ConsoleStreams } from '../../agents/console-streams.ts';
 import type { AgentCallOptions, AgentGateway } from '../../agents/gateway.ts';
 import { AgentCallError } from '../../domain/failure-policy.ts';
 import type { JobQueue, JobRequest } from '../../jobs/queue.ts';
@@ -46,6 +48,27 @@ export function makeFakeAgents(): FakeAgents {
     connectedHosts: () => [1],
   };
   return agents;
+}
+
+export interface FakeConsoles extends ConsoleStreams {
+  readonly opened: { readonly hostId: number; readonly request: ConsoleRequest }[];
+  /** What the next console is joined with; undefined: the host is away. */
+  guest: Duplex | undefined;
+}
+
+/** Guests' consoles in memory. */
+export function makeFakeConsoles(): FakeConsoles {
+  const consoles: FakeConsoles = {
+    opened: [],
+    guest: undefined,
+    async open(hostId, request) {
+      consoles.opened.push({ hostId, request });
+      if (!consoles.guest) throw new AgentCallError('AGENT_UNAVAILABLE', 'the host is away');
+      return consoles.guest;
+    },
+    accept: () => false,
+  };
+  return consoles;
 }
 
 export interface FakeJobs extends JobQueue {

@@ -4,10 +4,18 @@ import { allSpecs, type CommandSpec, fieldProblems } from '@millrace/api';
 import { silentLogger } from '@millrace/core';
 import { withTestDatabase } from '../../../../../test/postgres.ts';
 import { bootstrap, type FirstStartResult } from '../../bootstrap/first-start.ts';
+import { listenForChanges } from '../../store/change-notices.ts';
 import type { Database } from '../../store/database.ts';
 import { startApi } from '../server.ts';
 import { sign, signedStrings } from '../signature.ts';
-import { type FakeAgents, type FakeJobs, makeFakeAgents, makeFakeJobs } from './fake-ports.ts';
+import {
+  type FakeAgents,
+  type FakeConsoles,
+  type FakeJobs,
+  makeFakeAgents,
+  makeFakeConsoles,
+  makeFakeJobs,
+} from './fake-ports.ts';
 
 export interface Keys {
   readonly apiKey: string;
@@ -29,6 +37,7 @@ export interface TestApi {
   readonly url: string;
   readonly database: Database;
   readonly agents: FakeAgents;
+  readonly consoles: FakeConsoles;
   readonly jobs: FakeJobs;
   readonly ids: FirstStartResult;
   readonly admin: Keys;
@@ -56,7 +65,11 @@ export const testNetwork = {
 /** A real server on a real database, with hosts and jobs in memory. */
 export async function withTestApi(
   t: TestContext,
-  changes: { readonly trustedProxies?: string; readonly webDir?: string } = {},
+  changes: {
+    readonly trustedProxies?: string;
+    readonly webDir?: string;
+    readonly metricsCidrs?: readonly string[];
+  } = {},
 ): Promise<TestApi> {
   const { database, url: databaseUrl } = await withTestDatabase(t);
   const admin = {
@@ -78,9 +91,21 @@ export async function withTestApi(
     agentHost: '127.0.0.1',
     agentPort: 0,
     logLevel: 'error',
+    metricsCidrs: [],
     ...changes,
   } as const;
-  const api = await startApi({ config, database, agents, jobs, log: silentLogger });
+  const consoles = makeFakeConsoles();
+  const notices = listenForChanges({ databaseUrl, log: silentLogger });
+  t.after(() => notices.close());
+  const api = await startApi({
+    config,
+    database,
+    agents,
+    consoles,
+    changes: notices,
+    jobs,
+    log: silentLogger,
+  });
   t.after(() => api.close());
   const url = `http://127.0.0.1:${api.port}/client/api`;
   const send = async (query: string, init: RequestInit = {}) =>
@@ -89,6 +114,7 @@ export async function withTestApi(
     url,
     database,
     agents,
+    consoles,
     jobs,
     ids,
     admin,

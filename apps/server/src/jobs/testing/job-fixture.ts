@@ -54,6 +54,10 @@ export function onlyStop(definition: JobDefinition<'stopVirtualMachine'>): JobDe
     attachIso: unused,
     detachIso: unused,
     prepareTemplate: unused,
+    deleteDomain: unused,
+    deleteAccount: unused,
+    disableAccount: unused,
+    disableUser: unused,
   };
 }
 
