@@ -60,6 +60,8 @@ export async function openRbdDevice(pool: RbdPool, image: string, signal: AbortS
         await delay(10);
       }
       const client = await connectNbd(socketPath);
+      // nobody else comes, and nothing is left of it when this process is killed
+      await rm(directory, { recursive: true, force: true });
       return {
         sizeBytes: client.sizeBytes,
         write: client.write,

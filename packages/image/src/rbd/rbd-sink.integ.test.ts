@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { MillraceError, runProgram } from '@millrace/core';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { MillraceError, runProgram, spawnProgram } from '@millrace/core';
 import { imageSinkContract } from '../../../../test/contracts/image-sink.ts';
 import { startCeph } from '../../../../test/lab/ceph.ts';
 import { temporaryDirectory } from '../testing/request.ts';
@@ -110,6 +113,33 @@ for (const step of ['flush', 'check-size', 'protect', 'rename'] as const) {
     assert.deepEqual(await images.list(), []);
   });
 }
+
+test('a writer that is killed leaves no image, no program and nothing but a partial that is found', async () => {
+  const script = fileURLToPath(new URL('../testing/write-into-rbd.ts', import.meta.url));
+  const child = spawnProgram(process.execPath, [script], {
+    signal,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const [exit, said] = [once(child, 'close'), once(child.stdout!, 'data')];
+  child.stdin?.end(JSON.stringify({ pool, image: 'template' }));
+  assert.equal(String((await said)[0]).trim(), 'written');
+  const [left, ...others] = await images.list();
+  assert.ok(left?.startsWith(`${rbdPartialPrefix}template.`), left);
+  assert.deepEqual(others, []);
+  child.kill('SIGKILL');
+  await exit;
+  const deadline = performance.now() + 60_000;
+  while ((await removeStaleRbdPartials(images)).length === 0) {
+    assert.ok(performance.now() < deadline, 'its partial stays open');
+    await delay(500);
+  }
+  assert.deepEqual(await images.list(), []);
+  const programs = async () => (await runProgram('ps', ['-eo', 'args'], { signal })).stdout;
+  while (/qemu-nbd .*partial-template/.test(await programs())) {
+    assert.ok(performance.now() < deadline, 'its qemu-nbd lives on');
+    await delay(100);
+  }
+});
 
 test('the pool tells its capacity', async () => {
   const space = await images.space();
