@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { MillraceError, runProgram, spawnProgram } from '@millrace/core';
+import { MillraceError, runProgram, silentLogger, spawnProgram } from '@millrace/core';
 import { imageSinkContract } from '../../../../test/contracts/image-sink.ts';
 import { startCeph } from '../../../../test/lab/ceph.ts';
-import { temporaryDirectory } from '../testing/request.ts';
+import { startBadWebServer } from '../../../../test/servers/bad-web-server.ts';
+import { fetchImage } from '../fetch-image.ts';
+import { requestFor, temporaryDirectory } from '../testing/request.ts';
 import { rbdImages, rbdPartialPrefix, removeStaleRbdPartials } from './rbd-images.ts';
 import { type RbdPool, runCeph } from './rbd-pool.ts';
 import { rbdSink } from './rbd-sink.ts';
@@ -140,6 +142,25 @@ test('a writer that is killed leaves no image, no program and nothing but a part
     await delay(100);
   }
 });
+
+for (const format of ['raw', 'qcow2'] as const) {
+  test(`a ${format} image of a web server arrives in the pool as the raw disk that it is`, async () => {
+    await using source = await temporaryDirectory();
+    const disk = Buffer.concat([randomBytes(3_145_728), Buffer.alloc(2_097_152), randomBytes(1_048_576)]);
+    await writeFile(join(source.path, 'disk.raw'), disk);
+    const argv = ['convert', '-f', 'raw', '-O', 'qcow2', 'disk.raw', 'disk.qcow2'];
+    await runProgram('qemu-img', argv, { signal, cwd: source.path });
+    await using server = await startBadWebServer({ directory: source.path });
+    const request = requestFor(server.url('ok', `disk.${format}`), { format, storeFormat: 'raw' });
+    const sink = rbdSink({ pool, image: 'template' });
+    const fetched = await fetchImage(request, sink, { signal, log: silentLogger });
+    assert.equal(fetched.format, 'raw');
+    assert.ok((await contentOf('template')).equals(disk));
+    await images.clone('template', 'disk');
+    await removeAll(['disk', 'template']);
+    assert.deepEqual(await images.list(), []);
+  });
+}
 
 test('the pool tells its capacity', async () => {
   const space = await images.space();
