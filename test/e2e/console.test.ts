@@ -350,6 +350,11 @@ test('an image is prefetched, and a host takes no new instances until it is enab
   await page.getByRole('link', { name: 'Prefetch: from-the-form' }).click();
   await page.getByRole('heading', { level: 1, name: 'Job prepareTemplate' }).waitFor();
   await page.getByText('succeeded').first().waitFor();
+  await see('/templates', 'Templates');
+  await page.getByRole('link', { name: 'from-the-form' }).click();
+  await page.getByRole('button', { name: /^Evict: / }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Evict' }).click();
+  await page.getByText('No pool has it yet: the first deployment brings it.').waitFor();
   await see('/hosts', 'Hosts');
   await page.getByRole('button', { name: /^Disable: / }).click();
   await page.getByRole('button', { name: /^Enable: / }).click();

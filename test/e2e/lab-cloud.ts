@@ -38,7 +38,7 @@ export interface LabCloud extends AsyncDisposable {
   lose(host: LabHost): Promise<void>;
   hostNamed(name: string): Promise<Record<string, unknown> | undefined>;
   untilHostIs(name: string, state: string): Promise<unknown>;
-  newTemplate(): Promise<string>;
+  newTemplate(changes?: { readonly checksum?: string }): Promise<string>;
   deployment(templateid: string, name: string): Record<string, string>;
   /** Waits for a line on the serial console of an instance. */
   untilGuestSays(id: string, line: string): Promise<unknown>;
@@ -123,7 +123,7 @@ export async function startLabCloud(): Promise<LabCloud> {
       until(`host ${name} is ${state}`, 60_000, async () =>
         (await cloud.hostNamed(name))?.['state'] === state ? true : undefined,
       ),
-    async newTemplate() {
+    async newTemplate(changes = {}) {
       templates += 1;
       const { port } = images.address() as AddressInfo;
       const [template] = await instance.api.list('registerTemplate', {
@@ -133,6 +133,7 @@ export async function startLabCloud(): Promise<LabCloud> {
         format: 'QCOW2',
         hypervisor: 'KVM',
         zoneid,
+        ...changes,
       });
       requests.length = 0;
       return String(template!['id']);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -95,6 +96,23 @@ test('an image is fetched once for all hosts of a shared pool', async () => {
   assert.deepEqual(two.job.jobattempts?.[0]?.sources, [], 'not a byte');
   await cloud.untilGuestSays(two.id, microGuestLines.up(1, 'lab'));
   assert.deepEqual([...new Set(cloud.requests.map(({ from }) => from))], [first.address]);
+});
+
+test('the same image of another template is linked: not a byte is fetched; its copy is evicted when nothing uses it', async () => {
+  const sha256 = createHash('sha256').update(cloud.image).digest('hex');
+  const twin = await cloud.newTemplate({ checksum: `{SHA-256}${sha256}` });
+  const { id } = await deployOn(second, twin, 'twin');
+  await cloud.untilGuestSays(id, microGuestLines.up(1, 'lab'));
+  assert.deepEqual(cloud.requests, []);
+  const evict = (templateid: string) => api().run('evictTemplate', { templateid, storageid: poolId });
+  await assert.rejects(evict(twin), /is below ROOT-\d+ of instance twin/);
+  assert.equal((await api().run('destroyVirtualMachine', { id, expunge: 'true' })).jobstatus, 1);
+  const evicted = await evict(twin);
+  assert.equal(evicted.jobstatus, 1, JSON.stringify(evicted));
+  const files = await readdir(shared);
+  assert.ok(!files.includes(`${twin}.qcow2`) && files.includes(`${template}.qcow2`), files.join(' '));
+  const [event] = await api().list('listEvents', { type: 'TEMPLATE.COPY.REMOVE' });
+  assert.match(String(event!['description']), /on storage pool shared was removed: evictTemplate was called/);
 });
 
 test('an instance is stopped on one host and started on another, with its disk', async () => {

@@ -2,3 +2,4 @@ export * from './config-drive.ts';
 export * from './join.ts';
 export * from './messages.ts';
 export * from './peer.ts';
+export { poolReference } from './pool-methods.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { configDrive } from './config-drive.ts';
+import { fileName, poolMethods, poolReference } from './pool-methods.ts';
 
 /** Changed when a message changes in a way an older side cannot read. Sent in `host.hello`; a mismatch is refused. */
 export const protocolVersion = 1;
@@ -7,30 +8,11 @@ export const protocolVersion = 1;
 const bytes = z.number().int().nonnegative();
 const milliseconds = z.number().int().nonnegative();
 const uuid = z.uuid();
-/** A file name inside a pool: never a path, so no message can point outside the pool. */
-const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/);
 
 /** What is stored on a pool. */
 export const imageFormat = z.enum(['qcow2', 'raw', 'iso']);
 /** What an image may be declared to be: the last three are converted before they are stored. */
 export const declaredFormat = z.enum(['qcow2', 'raw', 'iso', 'vmdk', 'vhd', 'vhdx']);
-
-export const poolReference = z.object({
-  uuid,
-  type: z.enum(['Filesystem', 'SharedMountPoint', 'NetworkFilesystem']),
-  /** Absolute directory on the host; of a NetworkFilesystem the exported directory on its server. */
-  path: z.string().startsWith('/'),
-  /** Of a NetworkFilesystem: a host name or address, IPv6 in brackets. */
-  server: z
-    .string()
-    .regex(/^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)$/i)
-    .optional(),
-  /** Of a NetworkFilesystem: `nfsvers=4.1,hard`, as mount(8) takes them. */
-  mountOptions: z
-    .string()
-    .regex(/^[a-z0-9_]+(=[A-Za-z0-9_.:/-]+)?(,[a-z0-9_]+(=[A-Za-z0-9_.:/-]+)?)*$/)
-    .optional(),
-});
 
 /** Limits and rules for everything that is fetched on behalf of a user. Decided by the server, obeyed by the agent. */
 export const fetchPolicy = z.object({
@@ -239,6 +221,8 @@ export const agentMethods = {
       location: z.array(z.string()),
       /** Who goes first where the host's rate is limited. Default: a deployment. */
       priority: z.enum(['deployment', 'prefetch']).optional(),
+      /** A file of the pool with the very bytes that this one shall have. Should it be gone, the image is fetched. */
+      same: fileName.optional(),
     }),
     result: z.object({
       installPath: fileName,
@@ -251,8 +235,10 @@ export const agentMethods = {
       resumedBytes: bytes.optional(),
       verifiedBy: z.enum(['digest', 'pieces', 'nothing']).optional(),
       convertedFrom: z.enum(['vmdk', 'vhd', 'vhdx', 'qcow2']).optional(),
-      /** True when the file was there already and nothing was moved. */
+      /** True when the file was there already, or was made of `same`, and nothing was moved. */
       reused: z.boolean(),
+      /** How the file was made of `same`. */
+      linked: z.enum(['reflink', 'hard-link']).optional(),
       /** Digest of the transferred bytes, `{ALG}hex`. */
       checksum: z.string(),
       attempts: z.array(sourceAttempt),
@@ -400,22 +386,7 @@ export const agentMethods = {
     result: z.object({}),
     progress: z.never(),
   },
-  /** Makes a shared pool accessible on the host. The first host to do so marks it as this pool. */
-  'pool.attach': {
-    params: z.object({ pool: poolReference, first: z.boolean() }),
-    result: z.object({ localPath: z.string(), capacityBytes: bytes, availableBytes: bytes }),
-    progress: z.never(),
-  },
-  'pool.detach': {
-    params: z.object({ pool: poolReference, last: z.boolean() }),
-    result: z.object({}),
-    progress: z.never(),
-  },
-  'pool.stats': {
-    params: z.object({ pool: poolReference }),
-    result: z.object({ capacityBytes: bytes, availableBytes: bytes }),
-    progress: z.never(),
-  },
+  ...poolMethods,
 } as const satisfies Record<string, MethodDefinition>;
 
 export const vmStateReport = z.object({ uuid, instanceName: z.string(), state: vmPowerState });

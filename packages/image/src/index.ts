@@ -25,6 +25,11 @@ export { type RbdCommitStep, type RbdSinkOptions, rbdSink } from './rbd/rbd-sink
 export { type CommitStep, type DirectorySinkOptions, directorySink } from './sink/directory-sink.ts';
 export { partialPath } from './sink/partial-name.ts';
 export { makeSpaceLedger, type SpaceLedger } from './sink/space.ts';
-export { removeStalePartials, type StalePartialOptions } from './sink/stale-partials.ts';
+export {
+  type AbandonedPartialOptions,
+  removeAbandonedPartials,
+  removeStalePartials,
+  type StalePartialOptions,
+} from './sink/stale-partials.ts';
 export { checkCaPem } from './source/trusted-certificates.ts';
 export * from './types.ts';

@@ -14,6 +14,7 @@ import type { SharedMethods } from './handler.ts';
 import { makeImageProbe } from './image-probe.ts';
 import { onlyInOwnPools } from './own-pools.ts';
 import { makePoolAttach, makePoolDetach } from './pool-attach.ts';
+import { makePoolClean } from './pool-clean.ts';
 import { makePoolStats } from './pool-stats.ts';
 import { makeTemplateCheck } from './template-check.ts';
 import { makeTemplatePrepare } from './template-prepare.ts';
@@ -84,6 +85,7 @@ export function makeHandlers(given: HandlerDeps): Handlers<SharedMethods> {
     'vm.console': makeVmConsole(deps),
     'pool.attach': makePoolAttach(deps),
     'pool.detach': makePoolDetach(deps),
+    'pool.clean': makePoolClean(deps),
     'pool.stats': makePoolStats(),
   });
 }

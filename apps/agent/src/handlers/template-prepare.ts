@@ -4,7 +4,8 @@ import { describeError, formatChecksum, type Logger, redactUrl } from '@millrace
 import type { Lanes } from '../lanes.ts';
 import { diskInfo } from '../qemu-img/qemu-img.ts';
 import { type ImageEngine, imageRequestOf, storedFormatOf } from '../storage/image-engine.ts';
-import { pathInPool, poolReserve, requirePool, statOrUndefined } from '../storage/pool.ts';
+import { linkImage } from '../storage/link-image.ts';
+import { pathInPool, poolReserve, removeFile, requirePool, statOrUndefined } from '../storage/pool.ts';
 import type { Transfers } from '../storage/transfers.ts';
 import type { Handler } from './handler.ts';
 
@@ -12,13 +13,13 @@ type Params = ParamsOf<AgentMethods, 'template.prepare'>;
 type Result = ResultOf<AgentMethods, 'template.prepare'>;
 
 /** What an interrupted transfer left is gone on with for so long; then nobody wants that image any more. */
-const keepResumableMs = 24 * 3600 * 1000;
+export const keepResumableMs = 24 * 3600 * 1000;
 
 /**
  * On a pool that other hosts write to, a partial image is theirs, and alive, as long as anything was written to it so
  * recently: no transfer is silent for longer.
  */
-const othersQuietMs = 3600_000;
+export const othersQuietMs = 3600_000;
 
 /** Readable by every VM's QEMU, whichever user it runs as, and writable by none. */
 const templateMode = 0o644;
@@ -58,6 +59,8 @@ export function makeTemplatePrepare(deps: {
       const log = deps.log.child({ operation: id, template: installPath });
       const present = await reuse(path, params, { log, signal });
       if (present) return present;
+      const linked = await link(path, params, { log, signal });
+      if (linked) return linked;
 
       const request = imageRequestOf(params);
       const engine = await deps.engine();
@@ -138,6 +141,29 @@ async function reuse(
     warnings: [],
     phaseMs: {},
   };
+}
+
+/** Another template's file with the same bytes is this one's, too. Where that cannot be done the image is fetched. */
+async function link(
+  path: string,
+  params: Params,
+  { log, signal }: { log: Logger; signal: AbortSignal },
+): Promise<Result | undefined> {
+  if (params.same === undefined) return undefined;
+  try {
+    const linked = await linkImage(pathInPool(params.pool, params.same), path, templateMode);
+    const result = await reuse(path, params, { log, signal });
+    if (result) {
+      log.info({ same: params.same, linked }, 'the image was on the pool under another name');
+      return { ...result, linked };
+    }
+    // unreadable, as the other one is
+    await removeFile(path);
+  } catch (error) {
+    signal.throwIfAborted();
+    log.warn({ same: params.same, reason: describeError(error) }, 'the same image cannot be linked: fetched');
+  }
+  return undefined;
 }
 
 /** Durations travel as whole milliseconds. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,11 +9,12 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { AgentMethods, ImageProgressMessage, ParamsOf } from '@millrace/agent-protocol';
 import { agentMethods, failureData } from '@millrace/agent-protocol';
-import { runProgram, silentLogger } from '@millrace/core';
+import { runProgram, silentLogger, spawnProgram } from '@millrace/core';
 import { makeLanes } from '../lanes.ts';
 import { loadImageEngine } from '../storage/image-engine.ts';
 import { makeTransfers } from '../storage/transfers.ts';
 import { makeImageProbe } from './image-probe.ts';
+import { makePoolClean } from './pool-clean.ts';
 import { makeTemplateCheck } from './template-check.ts';
 import { makeTemplatePrepare } from './template-prepare.ts';
 import { makeTemplateRemove } from './template-remove.ts';
@@ -223,4 +224,97 @@ test('a probe tells format, sizes and the digest that will be verified, and why 
   agentMethods['image.probe'].result.parse(bad);
   assert.equal(bad.usable, false);
   assert.equal(bad.sources[0]?.reason, 'HTTP_NOT_FOUND');
+});
+
+test('an image that is on the pool under another name is given this one, too, without moving a byte', async () => {
+  await makePrepare()({ ...paramsWith(), installPath: 'first.qcow2' }, makeContext());
+  requests = [];
+  const params = { ...paramsWith({ checksum: sha256() }), same: 'first.qcow2' };
+  const result = await makePrepare()(params, makeContext());
+  agentMethods['template.prepare'].result.parse(result);
+  assert.deepEqual(
+    [result.reused, result.transferredBytes, result.checksum, result.virtualSizeBytes],
+    [true, 0, sha256(), 3 * mebibyte],
+  );
+  assert.ok(result.linked);
+  assert.deepEqual(requests, []);
+  const { pool } = params;
+  await makeTemplateRemove({ lanes: makeLanes() })({ pool, installPath: 'first.qcow2' }, makeContext());
+  assert.deepEqual(await readFile(join(directory, 'tpl.qcow2')), image, 'it outlives the other name');
+  assert.deepEqual(await readdir(directory), ['tpl.qcow2']);
+});
+
+test('an image that is not there any more, or unreadable, under the other name is fetched', async () => {
+  const params = { ...paramsWith({ checksum: sha256() }), same: 'first.qcow2' };
+  for (const before of [async () => {}, () => writeFile(join(directory, 'first.qcow2'), 'no image')]) {
+    await before();
+    const result = await makePrepare()(params, makeContext());
+    assert.deepEqual(
+      [result.reused, result.linked, result.transferredBytes],
+      [false, undefined, image.length],
+    );
+    await rm(join(directory, 'tpl.qcow2'));
+  }
+  assert.equal(
+    await readFile(join(directory, 'first.qcow2'), 'utf8'),
+    'no image',
+    'the other one is not ours',
+  );
+});
+
+test('partial transfers that nobody owns are removed after an hour, those under way never', async () => {
+  const clean = makePoolClean({ engine: loadImageEngine });
+  const partial = async (name: string, hours: number) => {
+    const then = new Date(Date.now() - hours * 3600_000 - 60_000);
+    for (const file of [`.millrace-partial-${name}`, `.millrace-partial-${name}.segments`]) {
+      await writeFile(join(directory, file), 'half');
+      await utimes(join(directory, file), then, then);
+    }
+  };
+  await partial('nobody-new.qcow2', 0);
+  await partial('nobody-old.qcow2', 1);
+  await partial('failed-new.qcow2', 23);
+  await partial('failed-old.qcow2', 24);
+  await partial('running.qcow2.packed', 100);
+  await writeFile(join(directory, 'nobody.qcow2'), 'whole');
+  const result = await clean(
+    {
+      pool: paramsWith().pool,
+      owned: [
+        { name: 'failed', underWay: false },
+        { name: 'running', underWay: true },
+      ],
+    },
+    makeContext() as never,
+  );
+  agentMethods['pool.clean'].result.parse(result);
+  assert.deepEqual(result.removed.toSorted(), [
+    '.millrace-partial-failed-old.qcow2',
+    '.millrace-partial-nobody-old.qcow2',
+  ]);
+  assert.deepEqual((await readdir(directory)).filter((name) => !name.endsWith('.segments')).toSorted(), [
+    '.millrace-partial-failed-new.qcow2',
+    '.millrace-partial-nobody-new.qcow2',
+    '.millrace-partial-running.qcow2.packed',
+    'nobody.qcow2',
+  ]);
+});
+
+test('a partial transfer that somebody has locked stays, whatever its age', async () => {
+  const path = join(directory, '.millrace-partial-old.qcow2');
+  await writeFile(path, 'half');
+  const then = new Date(0);
+  await utimes(path, then, then);
+  const clean = makePoolClean({ engine: loadImageEngine });
+  const params = { pool: paramsWith().pool, owned: [] };
+  const holder = spawnProgram('flock', ['--exclusive', path, 'sh', '-c', 'echo locked; cat'], {
+    signal,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  await once(holder.stdout!, 'data');
+  assert.deepEqual(await clean(params, makeContext() as never), { removed: [] });
+  const ended = once(holder, 'exit');
+  holder.stdin!.end();
+  await ended;
+  assert.equal((await clean(params, makeContext() as never)).removed.length, 1);
 });

@@ -11,6 +11,7 @@ export type ImageEngine = Pick<
   | 'findChecksum'
   | 'directorySink'
   | 'removeStalePartials'
+  | 'removeAbandonedPartials'
   | 'makeSlabMemories'
   | 'makeSpaceLedger'
   | 'makeRateLimiter'

@@ -83,6 +83,11 @@ export async function removeFile(path: string): Promise<void> {
   }
 }
 
+/** Makes names that were given in a directory survive the loss of the machine. */
+export async function syncDirectory(directory: string): Promise<void> {
+  await sync(directory);
+}
+
 async function sync(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {

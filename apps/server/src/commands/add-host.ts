@@ -10,6 +10,7 @@ import { everything } from '../store/paging.ts';
 import { listClusterRows } from '../store/zone-list.ts';
 import { implement } from './command.ts';
 import { describeHosts } from './responses/describe-hosts.ts';
+import { tagList } from './storage-tags.ts';
 
 type Params = ParamsOf<(typeof specs.addHost)['params']>;
 
@@ -21,6 +22,7 @@ export const addHost = implement(specs.addHost, async ({ params, database, calle
   if (params.hypervisor.toLowerCase() !== 'kvm') throw invalidParameter('hypervisor', 'must be KVM');
   const name = hostNameOf(params.url);
   const enabled = resourceStateOf(params.allocationstate);
+  const tags = tagList('hosttags', params.hosttags ?? []);
   return database.transaction().execute(async (trx) => {
     const cluster = await clusterOf(trx, params);
     const taken = await trx
@@ -39,6 +41,7 @@ export const addHost = implement(specs.addHost, async ({ params, database, calle
         name,
         status: 'Connecting',
         resource_state: enabled,
+        tags,
         data_center_id: cluster.data_center_id,
         pod_id: cluster.pod_id,
         cluster_id: cluster.id,
@@ -70,10 +73,15 @@ export const addHost = implement(specs.addHost, async ({ params, database, calle
   });
 });
 
+/** What hosts are called: a name or an address. */
+export function isHostLabel(name: string): boolean {
+  return /^[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/.test(name);
+}
+
 /** The name in `http://NAME`, as CloudStack's clients send it, or the bare name. */
 function hostNameOf(url: string): string {
   const name = /^[a-z]+:\/\//i.test(url) ? URL.parse(url)?.hostname : url;
-  if (name && /^[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/.test(name)) return name;
+  if (name && isHostLabel(name)) return name;
   throw invalidParameter('url', 'must be the name or address of the host, or http://NAME');
 }
 

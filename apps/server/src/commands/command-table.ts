@@ -31,12 +31,13 @@ import { destroyVirtualMachine } from './destroy-virtual-machine.ts';
 import { detachIso } from './detach-iso.ts';
 import { createDiskOffering, deleteDiskOffering, listDiskOfferings } from './disk-offerings.ts';
 import { createDomain, deleteDomain, listDomainChildren, listDomains, updateDomain } from './domains.ts';
+import { evictTemplate } from './evict-template.ts';
 import { expungeVirtualMachine } from './expunge-virtual-machine.ts';
 import { getUser } from './get-user.ts';
 import { getUserKeys } from './get-user-keys.ts';
 import { getVirtualMachineConsoleOutput } from './get-virtual-machine-console-output.ts';
 import { getVMPassword } from './get-vm-password.ts';
-import { cancelHostMaintenance, prepareHostForMaintenance } from './host-maintenance.ts';
+import { cancelHostMaintenance, prepareHostForMaintenance, reconnectHost } from './host-maintenance.ts';
 import { linkUserDataToTemplate } from './link-user-data-to-template.ts';
 import { listApis } from './list-apis.ts';
 import { listAsyncJobs } from './list-async-jobs.ts';
@@ -82,6 +83,7 @@ import {
   updateRole,
   updateRolePermission,
 } from './roles.ts';
+import { createServiceOffering, deleteServiceOffering, updateServiceOffering } from './service-offerings.ts';
 import { startVirtualMachine } from './start-virtual-machine.ts';
 import { stopVirtualMachine } from './stop-virtual-machine.ts';
 import { updateConfiguration } from './update-configuration.ts';
@@ -103,6 +105,7 @@ export const commandTable: readonly Command[] = [
   listDiskOfferings,
   resizeVolume,
   cancelHostMaintenance,
+  reconnectHost,
   createSSHKeyPair,
   createStoragePool,
   deleteHost,
@@ -145,6 +148,9 @@ export const commandTable: readonly Command[] = [
   lockUser,
   updateUser,
   getVirtualMachineConsoleOutput,
+  createServiceOffering,
+  updateServiceOffering,
+  deleteServiceOffering,
   createConsoleEndpoint,
   linkUserDataToTemplate,
   listApis,
@@ -171,6 +177,7 @@ export const commandTable: readonly Command[] = [
   migrateVirtualMachine,
   prepareHostForMaintenance,
   prepareTemplate,
+  evictTemplate,
   probeTemplate,
   provisionTemplateDirectDownloadCertificate,
   queryAsyncJobResult,

@@ -12,7 +12,7 @@ import { hostsInScope } from '../store/shared-pools.ts';
 import { findZone, listClusterRows } from '../store/zone-list.ts';
 import { type Caller, type CommandDependencies, implement } from './command.ts';
 import { loadStoragePool } from './responses/storage-pool.ts';
-import { storageTags } from './storage-tags.ts';
+import { tagList } from './storage-tags.ts';
 
 type Params = ParamsOf<(typeof specs.createStoragePool)['params']>;
 type Deps = CommandDependencies & { readonly caller: Caller; readonly signal: AbortSignal };
@@ -25,7 +25,7 @@ export const createStoragePool = implement(specs.createStoragePool, async (conte
   const { params, database } = context;
   const place = sharedPoolPlace(params.url, params.details ?? {});
   const name = displayableName('name', params.name);
-  const tags = params.tags === undefined ? undefined : storageTags(params.tags.split(','));
+  const tags = params.tags === undefined ? undefined : tagList('tags', params.tags.split(','));
   const pool = await database.transaction().execute(async (trx) => {
     const scope = await scopeOf(trx, params);
     await demandNew(trx, name, place);

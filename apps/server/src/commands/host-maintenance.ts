@@ -35,6 +35,29 @@ export const prepareHostForMaintenance = implement(
   },
 );
 
+export const reconnectHost = implement(specs.reconnectHost, async ({ params, database, jobs, caller }) =>
+  database.transaction().execute(async (trx) => {
+    const host = await lockHost(trx, params.id);
+    await recordEvent(trx, {
+      type: 'HOST.RECONNECT',
+      description: `Host ${host.name} is asked to connect again`,
+      userId: caller.userId,
+      accountId: caller.accountId,
+      resourceType: 'Host',
+      resourceUuid: host.uuid,
+    });
+    const jobId = await jobs.enqueue(trx, {
+      command: 'reconnectHost',
+      parameters: { hostId: host.id },
+      userId: caller.userId,
+      accountId: caller.accountId,
+      instanceType: 'Host',
+      instanceUuid: host.uuid,
+    });
+    return { jobId };
+  }),
+);
+
 export const cancelHostMaintenance = implement(
   specs.cancelHostMaintenance,
   async ({ params, database, jobs, caller }) => {

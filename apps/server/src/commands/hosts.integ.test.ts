@@ -70,7 +70,7 @@ test('what breaks a rule of addHost is refused by the name of its parameter, and
     ['allocationstate', { allocationstate: 'On', url: 'b' }],
     ['clusterid', { clusterid: randomUUID(), url: 'b' }],
     ['clustername', { clustername: 'nowhere', url: 'b' }],
-    ['hosttags', { hosttags: 'ssd', url: 'b' }],
+    ['hosttags', { hosttags: 's sd', url: 'b' }],
   ];
   for (const [param, changes] of cases) {
     const answer = await api.add(changes);

@@ -1,4 +1,5 @@
 import { specs } from '@millrace/api';
+import { overCommitByCluster } from '../store/cluster-details.ts';
 import { readSettings } from '../store/settings.ts';
 import { listClusterRows } from '../store/zone-list.ts';
 import { implement } from './command.ts';
@@ -24,6 +25,7 @@ export const listClusters = implement(specs.listClusters, async ({ params, datab
   };
   const { rows, count } = await listClusterRows(database, filter, await pageFrom(database, params));
   const settings = await readSettings(database);
+  const overCommits = await overCommitByCluster(database);
   const list = rows.map((row) => ({
     id: row.uuid,
     name: row.name,
@@ -35,8 +37,10 @@ export const listClusters = implement(specs.listClusters, async ({ params, datab
     clustertype: onlyClusterType,
     allocationstate: row.allocation_state,
     managedstate: row.managed_state,
-    cpuovercommitratio: settings['cpu.overprovisioning.factor'].toFixed(1),
-    memoryovercommitratio: settings['mem.overprovisioning.factor'].toFixed(1),
+    cpuovercommitratio: (overCommits.get(row.id)?.cpu ?? settings['cpu.overprovisioning.factor']).toFixed(1),
+    memoryovercommitratio: (
+      overCommits.get(row.id)?.memory ?? settings['mem.overprovisioning.factor']
+    ).toFixed(1),
     hasannotations: false,
   }));
   return { list, count };

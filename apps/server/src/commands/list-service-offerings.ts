@@ -1,7 +1,8 @@
-import { formatDate, specs } from '@millrace/api';
+import { specs } from '@millrace/api';
 import { listOfferingRows } from '../store/offering-list.ts';
 import { implement } from './command.ts';
 import { pageFrom } from './page.ts';
+import { serviceOfferingEntity } from './responses/service-offering.ts';
 
 export const listServiceOfferings = implement(specs.listServiceOfferings, async ({ params, database }) => {
   const filter = {
@@ -14,31 +15,5 @@ export const listServiceOfferings = implement(specs.listServiceOfferings, async 
     storageType: params.storagetype,
   };
   const { rows, count } = await listOfferingRows(database, filter, await pageFrom(database, params));
-  const list = rows.map((row) => ({
-    id: row.uuid,
-    name: row.name,
-    displaytext: row.display_text,
-    cpunumber: row.cpu,
-    cpuspeed: row.speed,
-    memory: row.ram_size,
-    created: formatDate(row.created),
-    storagetype: row.storage_type,
-    storagetags: row.tags ?? undefined,
-    hosttags: row.host_tag ?? undefined,
-    provisioningtype: 'thin',
-    cacheMode: 'none',
-    state: 'Active',
-    offerha: false,
-    limitcpuuse: false,
-    isvolatile: false,
-    issystem: false,
-    defaultuse: false,
-    iscustomized: false,
-    iscustomizediops: false,
-    dynamicscalingenabled: false,
-    diskofferingstrictness: false,
-    encryptroot: false,
-    hasannotations: false,
-  }));
-  return { list, count };
+  return { list: rows.map(serviceOfferingEntity), count };
 });

@@ -291,6 +291,8 @@ test('downloaddetails tells the copies on pools in strings, their ids to admins 
       download_pct: 42,
       download_state: 'DOWNLOAD_IN_PROGRESS',
       state: 'Allocated',
+      checksum: '{MD5}00',
+      last_used: new Date('2026-11-01T12:00:00Z'),
     })
     .execute();
   const forUser = await api.call('listTemplates', { templatefilter: 'self' }, ann);
@@ -299,7 +301,11 @@ test('downloaddetails tells the copies on pools in strings, their ids to admins 
   const forAdmin = await api.call('listTemplates', { templatefilter: 'all' });
   const pool = await api.database.selectFrom('storage_pool').selectAll().executeTakeFirstOrThrow();
   assert.deepEqual(rows(forAdmin)[0]!['downloaddetails'], [
-    { ...common, datastoreId: pool.uuid, datastoreRole: 'Primary' },
+    {
+      ...common,
+      ...{ datastoreId: pool.uuid, datastoreRole: 'Primary' },
+      ...{ lastUsed: '2026-11-01T12:00:00+0000', checksum: '{MD5}00' },
+    },
   ]);
 });
 

@@ -1,9 +1,11 @@
-import { ApiError, invalidParameter, specs } from '@millrace/api';
-import { isSettingName, parseSetting, settings } from '../domain/settings.ts';
+import { ApiError, entityNotFound, invalidParameter, specs } from '@millrace/api';
+import { isSettingName, parseSetting, type SettingName, settings } from '../domain/settings.ts';
+import { isClusterSetting, writeClusterSetting } from '../store/cluster-details.ts';
+import type { Database } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
 import { readSettings, writeSetting } from '../store/settings.ts';
-import { implement } from './command.ts';
-import { configurationEntity } from './responses/configuration.ts';
+import { type Caller, implement } from './command.ts';
+import { clusterConfigurationEntity, configurationEntity } from './responses/configuration.ts';
 
 export const updateConfiguration = implement(
   specs.updateConfiguration,
@@ -18,6 +20,9 @@ export const updateConfiguration = implement(
     const parsed = value === undefined ? undefined : parseSetting(settings[name], value);
     if (parsed && 'problem' in parsed) throw invalidParameter('value', parsed.problem);
     const text = parsed === undefined ? undefined : String(parsed.value);
+    const { clusterid } = params;
+    if (clusterid !== undefined)
+      return { object: await setForCluster({ database, caller }, clusterid, name, text) };
     const values = await database.transaction().execute(async (trx) => {
       await writeSetting(trx, name, text);
       await recordEvent(trx, {
@@ -31,3 +36,32 @@ export const updateConfiguration = implement(
     return { object: configurationEntity(name, values) };
   },
 );
+
+/** @throws ApiError 431 */
+async function setForCluster(
+  { database, caller }: { readonly database: Database; readonly caller: Caller },
+  clusterUuid: string,
+  name: SettingName,
+  text: string | undefined,
+) {
+  if (!isClusterSetting(name))
+    throw invalidParameter('clusterid', `${name} has one value for the whole cloud: leave it out`);
+  return database.transaction().execute(async (trx) => {
+    const cluster = await trx
+      .selectFrom('cluster')
+      .select(['id', 'name'])
+      .where('uuid', '=', clusterUuid)
+      .where('removed', 'is', null)
+      .forUpdate()
+      .executeTakeFirst();
+    if (!cluster) throw entityNotFound('clusterid', clusterUuid);
+    await writeClusterSetting(trx, cluster.id, name, text);
+    await recordEvent(trx, {
+      type: 'CONFIGURATION.VALUE.EDIT',
+      description: `setting ${name} of cluster ${cluster.name} is now ${text === undefined ? 'the cloud’s' : `"${text}"`}`,
+      userId: caller.userId,
+      accountId: caller.accountId,
+    });
+    return clusterConfigurationEntity(name, await readSettings(trx), text);
+  });
+}

@@ -35,7 +35,7 @@ test('what cannot be done to a host is refused by name and changes nothing', asy
   const cases = [
     [{ id, allocationstate: 'Enable' }, /allocationstate: a host in Maintenance does not allow Enable/],
     [{ id, allocationstate: 'on' }, /allocationstate: must be one of Enable, Disable/],
-    [{ id, hosttags: 'ssd' }, /hosttags/],
+    [{ id, hosttags: 's sd' }, /hosttags/],
     [{ id: api.ids.zoneId, allocationstate: 'Disable' }, /id value=.*entity does not exist/],
   ] as const;
   for (const [params, reason] of cases) {

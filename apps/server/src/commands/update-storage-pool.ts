@@ -3,12 +3,12 @@ import { displayableName } from '../domain/template-registration.ts';
 import { recordEvent } from '../store/events.ts';
 import { implement } from './command.ts';
 import { loadStoragePool } from './responses/storage-pool.ts';
-import { storageTags } from './storage-tags.ts';
+import { tagList } from './storage-tags.ts';
 
 export const updateStoragePool = implement(specs.updateStoragePool, async ({ params, database, caller }) => {
   const { id, enabled } = params;
   const name = params.name === undefined ? undefined : displayableName('name', params.name);
-  const tags = params.tags === undefined ? undefined : storageTags(params.tags);
+  const tags = params.tags === undefined ? undefined : tagList('tags', params.tags);
   await database.transaction().execute(async (trx) => {
     const pool = await trx
       .selectFrom('storage_pool')

@@ -59,6 +59,16 @@ const table: { name: string; failure: Failure; next: 'next-host' | 'stop' }[] = 
   { name: 'an agent that talks nonsense', failure: { code: 'REMOTE_ERROR', message: '' }, next: 'next-host' },
   { name: 'a bug of the server', failure: { code: 'UNEXPECTED', message: '' }, next: 'stop' },
   { name: 'a template deleted meanwhile', failure: { code: 'TEMPLATE_DELETED', message: '' }, next: 'stop' },
+  {
+    name: 'a source that changed',
+    failure: { code: 'TEMPLATE_SOURCE_CHANGED', message: '' },
+    next: 'stop',
+  },
+  {
+    name: 'a copy that is being removed',
+    failure: { code: 'COPY_BEING_REMOVED', message: '' },
+    next: 'next-host',
+  },
   { name: 'a code nobody knows', failure: { code: 'SOMETHING_NEW', message: '' }, next: 'stop' },
   { name: 'wrong bytes, seen by one host', failure: digestFailure(wrongHash), next: 'next-host' },
 ];

@@ -54,6 +54,9 @@ const serverFailures: Readonly<Record<string, NextAfterFailure>> = {
   AGENT_TIMEOUT: 'next-host',
   POOL_UNREACHABLE: 'next-host',
   TEMPLATE_DELETED: 'stop',
+  TEMPLATE_SOURCE_CHANGED: 'stop',
+  /** Pools of other hosts may have the copy, or be free to get it. */
+  COPY_BEING_REMOVED: 'next-host',
   VM_STATE_CHANGED: 'stop',
   /** A bug of the server fails the same way on every host. */
   UNEXPECTED: 'stop',

@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import { templateSettings } from './template-settings.ts';
 import { transferSettings } from './transfer-settings.ts';
 
 interface SettingBase {
@@ -90,6 +91,7 @@ export const settings = {
     description: 'The most bytes that are transferred for one image',
   },
   ...transferSettings,
+  ...templateSettings,
   'direct.download.source.order': {
     ...directDownload,
     kind: 'text',

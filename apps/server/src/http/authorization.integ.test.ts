@@ -58,6 +58,7 @@ const table: Readonly<Record<string, Row>> = {
   deleteTemplate: acts(({ template }) => ({ id: template })),
   listTemplates: lists(({ template }) => template, 'id', { templatefilter: 'executable' }),
   prepareTemplate: open,
+  evictTemplate: open,
   probeTemplate: open,
   registerTemplate: acts((own) => ({
     ...inAccount(own),
@@ -178,6 +179,10 @@ const table: Readonly<Record<string, Row>> = {
   updateDomain: open,
   updateRole: open,
   updateRolePermission: open,
+  createServiceOffering: open,
+  updateServiceOffering: open,
+  deleteServiceOffering: open,
+  reconnectHost: open,
   updateUser: acts(({ owner }) => ({ id: owner.userUuid, firstname: 'Other' })),
 };
 

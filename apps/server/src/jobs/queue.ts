@@ -17,6 +17,7 @@ export interface JobParameters {
   migrateVirtualMachine: { vmId: number; hostId?: number };
   prepareHostForMaintenance: { hostId: number };
   cancelHostMaintenance: { hostId: number };
+  reconnectHost: { hostId: number };
   deleteIso: { templateId: number; forced: boolean };
   resetPasswordForVirtualMachine: { vmId: number };
   resetSSHKeyForVirtualMachine: { vmId: number };
@@ -28,6 +29,7 @@ export interface JobParameters {
   disableAccount: { accountUuid: string };
   disableUser: { userUuid: string };
   prepareTemplate: { templateId: number; poolIds: readonly number[] };
+  evictTemplate: { templateId: number; poolId: number };
 }
 
 export type JobCommand = keyof JobParameters;

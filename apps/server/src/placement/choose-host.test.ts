@@ -67,6 +67,23 @@ const refusals: { name: string; host: HostCandidate; demand?: Partial<Demand>; r
     reason: /1000 bytes free/,
   },
   { name: 'has a pool without the tag', host: host(1), demand: { storageTags: ['ssd'] }, reason: /tag ssd/ },
+  {
+    name: 'lacks a tag of the offering',
+    host: host(1, { tags: ['gold'] }),
+    demand: { hostTags: ['gold', 'gpu'] },
+    reason: /tag gpu/,
+  },
+  {
+    name: 'is in a cluster that commits less than the cloud',
+    host: host(1, { overCommit: { cpu: 0.25 } }),
+    reason: /CPU: 0.5 free, 1 needed/,
+  },
+  {
+    name: 'has shared pools only, and local storage is wanted',
+    host: host(1, { pools: [pool({ scope: 'ZONE' })] }),
+    demand: { localStorage: true },
+    reason: /wants local storage/,
+  },
   { name: 'is not the one asked for', host: host(1), demand: { onlyHostId: 2 }, reason: /another host/ },
   { name: 'does not have the disk', host: host(1), demand: { onlyPoolId: 7 }, reason: /another pool/ },
 ];

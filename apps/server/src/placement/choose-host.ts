@@ -18,6 +18,9 @@ export interface HostCandidate {
   /** Of the host, its cluster, its pod and its zone: all must be `Enabled`. */
   readonly allocationStates: readonly string[];
   readonly arch: string;
+  readonly tags?: readonly string[];
+  /** Of its cluster, where that has its own. */
+  readonly overCommit?: Partial<OverCommit>;
   readonly cpus: number;
   readonly ramBytes: number;
   /** What instances on the host, or on their way to it, may use. */
@@ -37,6 +40,10 @@ export interface Demand {
   readonly virtualSizeBytes: number | undefined;
   /** Pool tags of the offering. */
   readonly storageTags: readonly string[];
+  /** Host tags of the offering. */
+  readonly hostTags?: readonly string[];
+  /** Only pools of one host will do. */
+  readonly localStorage?: boolean;
   /** The only host that will do: asked for by an administrator, or the one that has the instance's disk. */
   readonly onlyHostId?: number | undefined;
   /** The only pool that will do: the one with the instance's disk. */
@@ -88,7 +95,9 @@ export function placeInstance(
   const leftOut: LeftOut[] = [];
   for (const host of candidates) {
     const refuse = (reason: string) => leftOut.push({ hostId: host.hostId, host: host.name, reason });
-    const problem = tried.has(host.hostId) ? 'it has been tried' : hostProblem(host, demand, overCommit);
+    const problem = tried.has(host.hostId)
+      ? 'it has been tried'
+      : hostProblem(host, demand, { ...overCommit, ...host.overCommit });
     if (problem !== undefined) {
       refuse(problem);
       continue;
@@ -120,6 +129,8 @@ function hostProblem(host: HostCandidate, demand: Demand, overCommit: OverCommit
   const disabled = host.allocationStates.find((state) => state !== 'Enabled');
   if (disabled !== undefined) return `it, or what it belongs to, is ${disabled}`;
   if (host.arch !== demand.arch) return `it is ${host.arch}, the template ${demand.arch}`;
+  const missing = demand.hostTags?.find((tag) => !host.tags?.includes(tag));
+  if (missing !== undefined) return `it lacks the tag ${missing}`;
   const freeRam = host.ramBytes * overCommit.memory - host.usedRamBytes;
   if (freeRam < demand.ramBytes)
     return `not enough memory: ${mebibytes(freeRam)} MiB free, ${mebibytes(demand.ramBytes)} MiB needed`;
@@ -134,6 +145,8 @@ function poolProblem(pool: PoolCandidate, demand: Demand): string | undefined {
   if (pool.status !== 'Up') return `it is ${pool.status}`;
   const missing = demand.storageTags.find((tag) => !pool.tags.includes(tag));
   if (missing !== undefined) return `it lacks the tag ${missing}`;
+  if (demand.localStorage && pool.scope !== 'HOST')
+    return 'it is shared, and the offering wants local storage';
   if (pool.template === 'absent' && (demand.transferBytes ?? 0) > pool.availableBytes)
     return `not enough space: ${pool.availableBytes} bytes free, the image alone has ${demand.transferBytes}`;
   return undefined;

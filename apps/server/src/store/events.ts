@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Executor } from './database.ts';
 
-/** Event types in CloudStack's spelling. */
+/** Event types in CloudStack's spelling; those that it lacks (…COPY.REMOVE, …SOURCE.CHANGED, STORAGE.PARTIAL.REMOVE) in its style. */
 export const eventTypes = [
   'DOMAIN.CREATE',
   'DOMAIN.UPDATE',
@@ -30,6 +30,8 @@ export const eventTypes = [
   'CONFIGURATION.VALUE.EDIT',
   'TEMPLATE.CREATE',
   'TEMPLATE.DELETE',
+  'TEMPLATE.COPY.REMOVE',
+  'TEMPLATE.SOURCE.CHANGED',
   'TEMPLATE.DIRECT.DOWNLOAD.FAILURE',
   'TEMPLATE.DIRECT.DOWNLOAD.START',
   'TEMPLATE.DIRECT.DOWNLOAD.SUCCESS',
@@ -37,6 +39,8 @@ export const eventTypes = [
   'TEMPLATE.DIRECT.DOWNLOAD.CERTIFICATE.REVOKE',
   'ISO.CREATE',
   'ISO.DELETE',
+  'ISO.COPY.REMOVE',
+  'ISO.SOURCE.CHANGED',
   'ISO.DIRECT.DOWNLOAD.FAILURE',
   'ISO.DIRECT.DOWNLOAD.SUCCESS',
   'ISO.ATTACH',
@@ -61,7 +65,12 @@ export const eventTypes = [
   'STORAGE.POOL.CREATE',
   'STORAGE.POOL.EDIT',
   'STORAGE.POOL.DELETE',
+  'STORAGE.PARTIAL.REMOVE',
   'HOST.CREATE',
+  'HOST.RECONNECT',
+  'SERVICE.OFFERING.CREATE',
+  'SERVICE.OFFERING.EDIT',
+  'SERVICE.OFFERING.DELETE',
   'HOST.DELETE',
   'VM.UPDATE',
   'VM.RESETPASSWORD',

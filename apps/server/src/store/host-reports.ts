@@ -26,7 +26,7 @@ export async function recordHello(
   await executor
     .updateTable('host')
     .set({
-      name: hello.hostName,
+      ...(host.renamed ? {} : { name: hello.hostName }),
       status: 'Up',
       arch: hello.arch,
       cpus: hello.cpus,

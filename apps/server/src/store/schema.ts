@@ -108,6 +108,7 @@ export interface Tables {
     managed_state: Defaulted<string>;
     location: Nullable<string>;
   };
+  cluster_details: { cluster_id: number; name: string; value: string };
   host: Identified & {
     name: string;
     status: string;
@@ -130,6 +131,8 @@ export interface Tables {
     location: Nullable<string>;
     last_ping: Time;
     disconnected: Time;
+    tags: Nullable<string>;
+    renamed: Defaulted<boolean>;
   };
   agent_join_token: {
     id: string;
@@ -257,6 +260,16 @@ export interface Tables {
     lease_until: Time;
     transfer_progress: NullableJson;
     failure: NullableJson;
+    last_used: Defaulted<Date>;
+    removal_reason: Nullable<string>;
+    digest_computed: Defaulted<boolean>;
+  };
+  template_content: {
+    template_id: number;
+    version: number;
+    digest: string;
+    size_bytes: number;
+    recorded: Defaulted<Date>;
   };
   vm_instance: Identified & {
     name: string;

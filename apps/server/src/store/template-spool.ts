@@ -18,7 +18,7 @@ export type SpoolClaim =
   /** The caller makes the copy, in transfer number `generation`. */
   | { readonly kind: 'owner'; readonly spoolId: number; readonly generation: number }
   | { readonly kind: 'follower'; readonly row: SpoolRow }
-  /** The copy is being removed, because its template was. */
+  /** The copy is being removed: its template was deleted, or nobody used it. */
   | { readonly kind: 'going' };
 
 export interface SpoolKey {
@@ -43,7 +43,10 @@ export async function claimTemplate(executor: Executor, key: SpoolKey, owner: st
     .execute();
   const row = await lockSpool(executor, key);
   if (row.marked_for_gc) return { kind: 'going' };
-  if (row.state === 'Ready') return { kind: 'ready', row };
+  if (row.state === 'Ready') {
+    await noteUse(executor, key);
+    return { kind: 'ready', row };
+  }
   if (row.lease_owner === owner) {
     await renewLease(executor, { spoolId: row.id, owner, generation: row.generation });
     return { kind: 'owner', spoolId: row.id, generation: row.generation };
@@ -67,6 +70,18 @@ export async function claimTemplate(executor: Executor, key: SpoolKey, owner: st
     .where('id', '=', row.id)
     .execute();
   return { kind: 'owner', spoolId: row.id, generation };
+}
+
+/** From now on the copy counts as used just now. @returns whether there is one that is not being removed */
+async function noteUse(executor: Executor, key: SpoolKey): Promise<boolean> {
+  const { numUpdatedRows } = await executor
+    .updateTable('template_spool_ref')
+    .set({ last_used: sql`now()` })
+    .where('pool_id', '=', key.poolId)
+    .where('template_id', '=', key.templateId)
+    .where('marked_for_gc', '=', false)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
 }
 
 /** The copy's row without waiting for anybody. */
@@ -122,7 +137,13 @@ export async function renewLease(
 export async function completeTransfer(
   executor: Executor,
   lease: SpoolLease,
-  copy: { readonly installPath: string; readonly sizeBytes: number; readonly checksum: string | null },
+  copy: {
+    readonly installPath: string;
+    readonly sizeBytes: number;
+    readonly checksum: string | null;
+    /** Whether the checksum was computed from the bytes. */
+    readonly digestComputed: boolean;
+  },
 ): Promise<void> {
   await executor
     .updateTable('template_spool_ref')
@@ -134,6 +155,8 @@ export async function completeTransfer(
       install_path: copy.installPath,
       template_size: copy.sizeBytes,
       checksum: copy.checksum,
+      digest_computed: copy.digestComputed,
+      last_used: sql`now()`,
       error_str: null,
       failure: null,
       lease_owner: null,
@@ -174,59 +197,12 @@ export async function failTransfer(
 }
 
 /**
- * Marks a copy for removal when nothing needs it: no disk, no drive, no transfer, no pending job with a disk to make.
- * Must run in a transaction. @returns whether it may be removed now
- */
-export async function markForRemoval(executor: Executor, key: SpoolKey): Promise<boolean> {
-  const row = await lockSpool(executor, key);
-  if (row.lease_owner !== null && !(await leaseIsVoid(executor, row))) return false;
-  const user = await executor
-    .selectFrom('volumes')
-    .select('id')
-    .where('pool_id', '=', key.poolId)
-    .where('template_id', '=', key.templateId)
-    // a destroyed disk's file is an overlay on the copy until it is gone
-    .where('state', '!=', 'Expunged')
-    .limit(1)
-    .executeTakeFirst();
-  if (user || (await isInDrive(executor, key))) return false;
-  await executor
-    .updateTable('template_spool_ref')
-    .set({ marked_for_gc: true, last_updated: new Date() })
-    .where('id', '=', row.id)
-    .execute();
-  return true;
-}
-
-/** Whether an instance with its disk on the pool has the ISO in its drive: its next start needs the file there. */
-async function isInDrive(executor: Executor, key: SpoolKey): Promise<boolean> {
-  const row = await executor
-    .selectFrom('vm_instance')
-    .innerJoin('volumes', 'volumes.instance_id', 'vm_instance.id')
-    .where('vm_instance.iso_id', '=', key.templateId)
-    .where('vm_instance.removed', 'is', null)
-    .where('volumes.pool_id', '=', key.poolId)
-    .where('volumes.removed', 'is', null)
-    .select('vm_instance.id')
-    .limit(1)
-    .executeTakeFirst();
-  return row !== undefined;
-}
-
-/**
  * Makes sure that a copy is not being removed, nor will be before the transaction has ended. Called in the transaction
  * that writes the row of a disk on it: from then on the disk keeps it.
  * @throws MillraceError `TEMPLATE_DELETED`
  */
 export async function holdCopy(executor: Executor, key: SpoolKey): Promise<void> {
-  const row = await executor
-    .selectFrom('template_spool_ref')
-    .select('marked_for_gc')
-    .where('pool_id', '=', key.poolId)
-    .where('template_id', '=', key.templateId)
-    .forShare()
-    .executeTakeFirst();
-  if (!row || row.marked_for_gc)
+  if (!(await noteUse(executor, key)))
     throw new MillraceError('TEMPLATE_DELETED', 'the template was deleted meanwhile');
 }
 
@@ -251,15 +227,6 @@ export async function digestBelowDisks(executor: Executor, key: SpoolKey): Promi
   return row?.checksum ?? undefined;
 }
 
-export async function deleteSpool(executor: Executor, key: SpoolKey): Promise<void> {
-  await executor
-    .deleteFrom('template_spool_ref')
-    .where('pool_id', '=', key.poolId)
-    .where('template_id', '=', key.templateId)
-    .where('marked_for_gc', '=', true)
-    .execute();
-}
-
 // the database's clock: servers' clocks need not agree
 const leaseLength = sql<string>`${`${leaseMs} milliseconds`}::interval`;
 const leaseEnd = sql<Date>`now() + ${leaseLength}`;
@@ -274,7 +241,8 @@ async function lockSpool(executor: Executor, key: SpoolKey): Promise<SpoolRow> {
     .executeTakeFirstOrThrow();
 }
 
-async function leaseIsVoid(executor: Executor, row: SpoolRow): Promise<boolean> {
+/** Whether whoever made the copy is not heard of any more. */
+export async function leaseIsVoid(executor: Executor, row: SpoolRow): Promise<boolean> {
   const { rows } = await sql<{ expired: boolean; running: boolean }>`
     select ${row.lease_until}::timestamptz is null
         -- nobody can renew anything while the database is away

@@ -172,6 +172,8 @@ export async function spoolRefsOf(executor: Executor, templateIds: readonly numb
       'template_spool_ref.template_id',
       'template_spool_ref.download_pct',
       'template_spool_ref.download_state',
+      'template_spool_ref.checksum',
+      'template_spool_ref.last_used',
       'storage_pool.uuid as pool_uuid',
       'storage_pool.name as pool_name',
     ])

@@ -1,4 +1,5 @@
 import type { Demand, HostCandidate, OverCommit, PoolCandidate } from '../placement/choose-host.ts';
+import { overCommitByCluster } from '../store/cluster-details.ts';
 import type { Executor } from '../store/database.ts';
 import type { Row } from '../store/schema.ts';
 import { readSettings } from '../store/settings.ts';
@@ -28,6 +29,7 @@ export async function loadCandidates(
     ])
     .orderBy('host.id')
     .execute();
+  const overCommits = await overCommitByCluster(executor);
   const used = await usedByHost(executor, options.exceptVmId);
   const pools = await poolsByHost(executor, options.templateId);
   return hosts.map((host) => ({
@@ -37,6 +39,8 @@ export async function loadCandidates(
     resourceState: host.resource_state,
     allocationStates: [host.cluster_state, host.pod_state, host.zone_state],
     arch: host.arch,
+    tags: tagsOf(host.tags),
+    overCommit: overCommits.get(host.cluster_id) ?? {},
     cpus: host.cpus,
     ramBytes: host.ram,
     usedCpus: used.get(host.id)?.cpus ?? 0,
@@ -71,7 +75,8 @@ async function poolsByHost(executor: Executor, templateId: number): Promise<Map<
     .leftJoin('template_spool_ref', (join) =>
       join
         .onRef('template_spool_ref.pool_id', '=', 'storage_pool.id')
-        .on('template_spool_ref.template_id', '=', templateId),
+        .on('template_spool_ref.template_id', '=', templateId)
+        .on('template_spool_ref.marked_for_gc', '=', false),
     )
     .where('storage_pool.removed', 'is', null)
     .selectAll('storage_pool')
@@ -113,6 +118,8 @@ export function demandOf(
     transferBytes: only.poolId === undefined ? (template.physical_size ?? undefined) : undefined,
     virtualSizeBytes: only.poolId === undefined ? (template.size ?? undefined) : undefined,
     storageTags: tagsOf(record.offering.tags),
+    hostTags: tagsOf(record.offering.host_tag),
+    localStorage: record.offering.storage_type === 'local',
     onlyHostId: only.hostId,
     onlyPoolId: only.poolId,
   };

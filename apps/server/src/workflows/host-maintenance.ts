@@ -1,5 +1,6 @@
 import { ApiError } from '@millrace/api';
 import { sleep } from '@millrace/core';
+import type { AgentGateway } from '../agents/gateway.ts';
 import { describeHosts } from '../commands/responses/describe-hosts.ts';
 import type { JobContext } from '../jobs/job-context.ts';
 import type { JobDefinition } from '../jobs/job-runner.ts';
@@ -60,6 +61,32 @@ export function prepareHostForMaintenance(deps: {
 /** Its deed is done with the request: only the answer is asynchronous, as in CloudStack. */
 export function cancelHostMaintenance(): JobDefinition<'cancelHostMaintenance'> {
   return { run: (context) => hostAnswer(context, context.parameters.hostId) };
+}
+
+/** An agent comes back within seconds; a host that does not has something else. */
+const reconnectWithinMs = 30_000;
+
+/** Ends the host's connection to this server and waits for the next one. @throws ApiError 534 when none comes */
+export function reconnectHost(deps: {
+  readonly agents: Pick<AgentGateway, 'disconnect' | 'isConnected'>;
+}): JobDefinition<'reconnectHost'> {
+  return {
+    async run(context) {
+      const { hostId } = context.parameters;
+      deps.agents.disconnect(hostId, 'an administrator asked it to connect again');
+      const patience = AbortSignal.timeout(reconnectWithinMs);
+      while (!deps.agents.isConnected(hostId)) {
+        context.signal.throwIfAborted();
+        if (patience.aborted)
+          throw new ApiError(
+            'RESOURCE_UNAVAILABLE_ERROR',
+            'the host did not connect again: see whether millrace-agent runs on it',
+          );
+        await sleep(lookEveryMs, context.signal);
+      }
+      return hostAnswer(context, hostId);
+    },
+  };
 }
 
 async function hostAnswer(context: JobContext, hostId: number): Promise<object> {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { describeError } from '@millrace/core';
 import type { Settings } from '../domain/settings.ts';
 import type { JobQueue } from '../jobs/queue.ts';
@@ -9,6 +10,7 @@ import { readSettings } from '../store/settings.ts';
 import { callHost } from './agent-call.ts';
 import { attachMissingPools, measureSharedPools } from './attach-pools.ts';
 import { loadPlace } from './records.ts';
+import { removeOwnerlessPartials, removeUnusedCopies } from './template-cleanup.ts';
 import { connectedHostOf, removeUnneededCopies, type TemplateCopyDeps } from './template-copies.ts';
 
 export interface HousekeepingDeps extends TemplateCopyDeps {
@@ -20,6 +22,7 @@ const cleanEveryMs = 30_000;
 const lookEveryMs = 5000;
 const expungeAgainMs = 600_000;
 const hourMs = 3_600_000;
+const partialsEveryMs = 600_000;
 
 /**
  * Does regularly what nobody asks for: expunges instances whose time to be recovered is over or whose expunging failed,
@@ -27,7 +30,7 @@ const hourMs = 3_600_000;
  * @returns a function that ends it
  */
 export function startHousekeeping(deps: HousekeepingDeps): () => void {
-  const last = { clean: Date.now(), expunge: 0, forget: 0 };
+  const last = { clean: Date.now(), expunge: 0, forget: 0, partials: Date.now() };
   let busy = false;
   const round = async () => {
     await attachMissingPools(deps);
@@ -35,8 +38,12 @@ export function startHousekeeping(deps: HousekeepingDeps): () => void {
       last.clean = Date.now();
       await measureSharedPools(deps);
       await removeDiscardedVolumes(deps);
-      await removeUnneededCopies(deps, { operation: `housekeeping-${Date.now()}` });
+      await removeCopies(deps);
       await expungeAgain(deps);
+    }
+    if (Date.now() - last.partials >= partialsEveryMs) {
+      last.partials = Date.now();
+      await removeOwnerlessPartials(deps);
     }
     const settings = await readSettings(deps.database);
     if (Date.now() - last.forget >= hourMs) {
@@ -60,6 +67,13 @@ export function startHousekeeping(deps: HousekeepingDeps): () => void {
       });
   }, lookEveryMs);
   return () => clearInterval(timer);
+}
+
+async function removeCopies(deps: TemplateCopyDeps): Promise<void> {
+  // every server does this, and none may take another's mark for its own
+  const operation = `housekeeping-${randomUUID()}`;
+  await removeUnneededCopies(deps, { operation });
+  await removeUnusedCopies(deps, await readSettings(deps.database), operation);
 }
 
 /** Removes the files of disks that were given up. @returns how many */

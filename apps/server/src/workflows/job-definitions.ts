@@ -5,7 +5,8 @@ import { attachVolume, createVolume, detachVolume, resizeVolume } from './data-d
 import { deleteIso, deleteTemplate } from './delete-template.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine, expungeVirtualMachine } from './destroy-virtual-machine.ts';
-import { cancelHostMaintenance, prepareHostForMaintenance } from './host-maintenance.ts';
+import { evictTemplate } from './evict-template.ts';
+import { cancelHostMaintenance, prepareHostForMaintenance, reconnectHost } from './host-maintenance.ts';
 import type { WorkflowDeps } from './host-steps.ts';
 import { identityJobs } from './identity-jobs.ts';
 import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
@@ -32,12 +33,14 @@ export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQ
     migrateVirtualMachine: migrateVirtualMachine(deps),
     prepareHostForMaintenance: prepareHostForMaintenance(deps),
     cancelHostMaintenance: cancelHostMaintenance(),
+    reconnectHost: reconnectHost(deps),
     deleteIso: deleteIso(deps),
     resetPasswordForVirtualMachine: resetPasswordForVirtualMachine(),
     resetSSHKeyForVirtualMachine: resetSSHKeyForVirtualMachine(),
     attachIso: attachIso(deps),
     detachIso: detachIso(deps),
     prepareTemplate: prepareTemplate(deps),
+    evictTemplate: evictTemplate(deps),
     ...identityJobs(),
   };
 }

@@ -1,4 +1,4 @@
-import type { AgentMethods, ImageProgressMessage, ResultOf, SourceAttempt } from '@millrace/agent-protocol';
+import type { AgentMethods, ImageProgressMessage, ParamsOf, SourceAttempt } from '@millrace/agent-protocol';
 import { MillraceError, sleep } from '@millrace/core';
 import type { AgentGateway } from '../agents/gateway.ts';
 import { AgentCallError, type Failure, failureOf } from '../domain/failure-policy.ts';
@@ -12,8 +12,6 @@ import type { Row } from '../store/schema.ts';
 import { readSettings } from '../store/settings.ts';
 import {
   claimTemplate,
-  completeTransfer,
-  digestBelowDisks,
   failTransfer,
   forgetVanished,
   leaseMs,
@@ -23,7 +21,16 @@ import {
   type SpoolRow,
 } from '../store/template-spool.ts';
 import { callHost } from './agent-call.ts';
-import { imageFormatOf, type Place, templateFileName, templateSource } from './records.ts';
+import { keepCopy, kindOf, recordSourceChange, removeFromPool, templateEvent } from './record-copy.ts';
+import { loadTemplateRow, type Place, templateFileName, templateSource } from './records.ts';
+import {
+  type ExpectedContent,
+  expectedContent,
+  isOfUnknownContent,
+  sameImage,
+  sourceChanged,
+  sourceChangeIn,
+} from './template-content.ts';
 
 /** How far a transfer is, whoever makes it. */
 export interface TransferView {
@@ -54,17 +61,20 @@ export interface TemplateOnPool {
 }
 
 const followPollMs = 300;
+/** Housekeeping looks for removals to finish twice in this time. */
+const removalPatienceMs = 60_000;
 
 /**
  * Sees to it that a template's whole, verified copy is on a pool: uses the one that is there, follows a transfer that
  * is under way, or makes one.
- * @throws AgentCallError with every try at every source; MillraceError `TEMPLATE_DELETED`
+ * @throws AgentCallError with every try at every source; MillraceError `TEMPLATE_DELETED`, `COPY_BEING_REMOVED`
  */
 export async function ensureTemplateOnPool(options: TemplateOnPoolOptions): Promise<TemplateOnPool> {
   const { context, template, place } = options;
   const key = { poolId: place.poolId, templateId: template.id };
   let following: number | undefined;
   let last: ImageProgressMessage | undefined;
+  let going: number | undefined;
   for (;;) {
     context.signal.throwIfAborted();
     // whoever follows a transfer does not take part in the race for the row
@@ -74,7 +84,8 @@ export async function ensureTemplateOnPool(options: TemplateOnPoolOptions): Prom
       const claim = await context.write((trx) => claimTemplate(trx, key, context.job.uuid));
       switch (claim.kind) {
         case 'going':
-          throw new MillraceError('TEMPLATE_DELETED', 'the template was deleted meanwhile');
+          going = await waitForRemoval(options, going);
+          break;
         case 'ready':
           if (await isThere(options, claim.row))
             return {
@@ -95,10 +106,28 @@ export async function ensureTemplateOnPool(options: TemplateOnPoolOptions): Prom
         case 'follower':
           following ??= claim.row.generation;
           last = show(options, claim.row) ?? last;
+          break;
       }
     } else last = show(options, seen) ?? last;
     await sleep(followPollMs, context.signal);
   }
+}
+
+/**
+ * The copy is being removed. That of a deleted template does not come back; one that was merely unused can be fetched
+ * again when it is gone.
+ * @returns since when the removal has been waited for
+ */
+async function waitForRemoval(options: TemplateOnPoolOptions, since = Date.now()): Promise<number> {
+  const { context, template } = options;
+  const { removed } = await context.read((database) => loadTemplateRow(database, template.id));
+  if (removed) throw new MillraceError('TEMPLATE_DELETED', 'the template was deleted meanwhile');
+  if (Date.now() - since > removalPatienceMs)
+    throw new MillraceError(
+      'COPY_BEING_REMOVED',
+      'the unused copy on the pool is being removed, and its host does not finish it',
+    );
+  return since;
 }
 
 /** A row whose transfer ended, or whose owner has not been heard of: worth a claim under the row's lock. */
@@ -146,13 +175,37 @@ async function isThere(options: TemplateOnPoolOptions, row: SpoolRow): Promise<b
   return present;
 }
 
-async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Promise<TemplateOnPool> {
-  const { context, agents, place, template } = options;
+type PrepareParams = ParamsOf<AgentMethods, 'template.prepare'>;
+
+/** What the host is asked for, and what has to come of it. */
+async function orderOf({ context, place, template, priority }: TemplateOnPoolOptions): Promise<{
+  readonly params: PrepareParams;
+  readonly expected: ExpectedContent | undefined;
+}> {
   const settings = await context.read(readSettings);
   const trusted = await context.read((database) => trustedAtPool(database, place.poolId));
   const key = { poolId: place.poolId, templateId: template.id };
   const source = await context.read((database) => templateSource(database, template));
-  const checksum = source.checksum ?? (await context.read((database) => digestBelowDisks(database, key)));
+  const choice = settings['template.source.changed'];
+  const expected = await context.read((database) =>
+    expectedContent(database, key, { declared: source.checksum, choice }),
+  );
+  const same = await context.read((database) => sameImage(database, key, template));
+  const params = {
+    pool: place.pool,
+    installPath: templateFileName(template),
+    source: { ...source, ...(expected === undefined ? {} : { checksum: expected.digest }) },
+    policy: fetchPolicyFrom(settings, trusted),
+    location: [...place.location],
+    ...(priority ? { priority } : {}),
+    ...(same === undefined ? {} : { same }),
+  };
+  return { params, expected };
+}
+
+async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Promise<TemplateOnPool> {
+  const { context, agents, place, template } = options;
+  const { params, expected } = await orderOf(options);
   const lost = new AbortController();
   const renew = async (progress?: ImageProgressMessage) => {
     const held = await context.write((trx) =>
@@ -166,19 +219,12 @@ async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Prom
     now: () => performance.now(),
   });
   const heartbeat = setInterval(() => writer.offer(undefined), leaseMs / 3);
-  try {
-    const result = await callHost(agents, {
+  const prepare = (operation: string) =>
+    callHost(agents, {
       hostId: place.hostId,
       method: 'template.prepare',
-      params: {
-        pool: place.pool,
-        installPath: templateFileName(template),
-        source: { ...source, ...(checksum === undefined ? {} : { checksum }) },
-        policy: fetchPolicyFrom(settings, trusted),
-        location: [...place.location],
-        ...(options.priority ? { priority: options.priority } : {}),
-      },
-      operationId: `${context.job.uuid}/${options.step}/transfer-${lease.generation}`,
+      params,
+      operationId: `${context.job.uuid}/${options.step}/${operation}`,
       signal: AbortSignal.any([context.signal, lost.signal]),
       reconnectMs: options.reconnectMs,
       onProgress: (progress) => {
@@ -186,11 +232,16 @@ async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Prom
         options.onTransfer({ own: true, progress });
       },
     });
-    clearInterval(heartbeat);
+  try {
+    let result = await prepare(`transfer-${lease.generation}`);
+    if (isOfUnknownContent(result, expected)) {
+      // a file that nobody recorded, where it matters which bytes it has
+      await removeFromPool(options, lease, { ...result, because: 'unknown' });
+      result = await prepare(`transfer-${lease.generation}-anew`);
+    }
     await writer.flush();
-    // of a file that was there already the host knows no digest but the one that was asked for
-    const digest = result.checksum || checksum;
-    await context.write((trx) => recordSuccess(trx, options, lease, { ...result, digest }));
+    await keepCopy(options, lease, result, expected);
+    clearInterval(heartbeat);
     return {
       installPath: result.installPath,
       reused: result.reused,
@@ -201,7 +252,8 @@ async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Prom
     clearInterval(heartbeat);
     if (context.signal.aborted) throw error;
     if (lost.signal.aborted) return ensureTemplateOnPool(options);
-    const failure = failureOf(error);
+    const cause = sourceChangeIn(error, expected) ?? error;
+    const failure = failureOf(cause);
     await context.write(async (trx) => {
       await failTransfer(trx, lease, failure);
       await recordEvent(trx, {
@@ -210,48 +262,10 @@ async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Prom
         description: `${kindOf(template).word} ${template.name} was not downloaded: ${messageForUsers(failure.code, failure.message)}`,
         ...templateEvent(options),
       });
+      if (failure.code === sourceChanged) await recordSourceChange(trx, options, failure.message, 'ERROR');
     });
-    throw error;
+    throw cause;
   }
-}
-
-async function recordSuccess(
-  trx: Parameters<Parameters<JobContext['write']>[0]>[0],
-  options: TemplateOnPoolOptions,
-  lease: SpoolLease,
-  result: ResultOf<AgentMethods, 'template.prepare'> & { readonly digest: string | undefined },
-): Promise<void> {
-  const { template } = options;
-  await completeTransfer(trx, lease, { ...result, checksum: result.digest ?? null });
-  await trx
-    .updateTable('vm_template')
-    .set({ size: result.virtualSizeBytes })
-    .where('id', '=', template.id)
-    .where('size', 'is', null)
-    .execute();
-  await recordEvent(trx, {
-    type: `${kindOf(template).event}.DIRECT.DOWNLOAD.SUCCESS`,
-    description: result.reused
-      ? `${kindOf(template).word} ${template.name} was on its primary storage already`
-      : `${kindOf(template).word} ${template.name} was downloaded to primary storage: ${result.transferredBytes} bytes`,
-    ...templateEvent(options),
-  });
-}
-
-function kindOf(template: Row<'vm_template'>) {
-  return imageFormatOf(template) === 'iso'
-    ? ({ event: 'ISO', word: 'ISO', resource: 'Iso' } as const)
-    : ({ event: 'TEMPLATE', word: 'Template', resource: 'Template' } as const);
-}
-
-function templateEvent({ context, template }: TemplateOnPoolOptions) {
-  return {
-    userId: context.job.userId,
-    accountId: context.job.accountId,
-    resourceType: kindOf(template).resource,
-    resourceUuid: template.uuid,
-    jobUuid: context.job.uuid,
-  };
 }
 
 function percentOf(progress: ImageProgressMessage): number {

@@ -6,6 +6,7 @@ import { rememberJob } from '../api/jobs.ts';
 import { useAction, useOne, useRows } from '../api/queries.ts';
 import type { Session } from '../api/session.ts';
 import { text } from '../text/en.ts';
+import { AskButton } from '../ui/ask-button.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { Page } from '../ui/page.tsx';
 import { formatBytes, formatGibibytes, formatTime } from '../ui/quantities.ts';
@@ -105,6 +106,8 @@ function Facts({ template }: { readonly template: Template }) {
 
 interface Copy {
   readonly pool: string;
+  /** Told to admins alone. */
+  readonly poolId: string | undefined;
   readonly percent: number;
   readonly state: string;
 }
@@ -112,9 +115,10 @@ interface Copy {
 /** A row of `downloaddetails`, in CloudStack's spelling. */
 function copyOf(value: unknown): Copy[] {
   if (!isObject(value)) return [];
-  const { datastore, downloadPercent, downloadState } = value;
+  const { datastore, datastoreId, downloadPercent, downloadState } = value;
   const percent = Number(downloadPercent ?? 0);
-  return [{ pool: String(datastore ?? ''), percent, state: stateWord(String(downloadState ?? '')) }];
+  const poolId = typeof datastoreId === 'string' ? datastoreId : undefined;
+  return [{ pool: String(datastore ?? ''), poolId, percent, state: stateWord(String(downloadState ?? '')) }];
 }
 
 function stateWord(state: string): string {
@@ -148,7 +152,29 @@ function Copies({ template }: { readonly template: Template }) {
             <Progress percent={percent} size="small" aria-label={`${t.percent}: ${pool}`} />
           ),
         },
+        ...(copies.some(({ poolId }) => poolId !== undefined)
+          ? [
+              {
+                title: t.action,
+                render: (_: unknown, copy: Copy) => <Evict template={template} copy={copy} />,
+              },
+            ]
+          : []),
       ]}
+    />
+  );
+}
+
+/** Why a copy cannot go (a disk on it, say) is the server's to know and to say. */
+function Evict({ template, copy }: { readonly template: Template; readonly copy: Copy }) {
+  if (copy.poolId === undefined || copy.state === 'arriving') return null;
+  return (
+    <AskButton
+      action={t.evict}
+      command="evictTemplate"
+      params={{ templateid: template.id, storageid: copy.poolId }}
+      name={copy.pool}
+      warning={t.evictNote}
     />
   );
 }

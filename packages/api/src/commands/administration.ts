@@ -7,7 +7,7 @@ import { iconFilter, ownerParams, pagingParams, param, refused } from '../param.
 const globalOnly = refused('settings have one value for the whole cloud in this release');
 const scopes = {
   accountid: param.uuid('the value for this account', globalOnly),
-  clusterid: param.uuid('the value for this cluster', globalOnly),
+  clusterid: param.uuid('the value for this cluster: cpu. and mem.overprovisioning.factor have one'),
   domainid: param.uuid('the value for this domain', globalOnly),
   imagestoreuuid: param.uuid('the value for this image store', globalOnly),
   storageid: param.uuid('the value for this storage pool', globalOnly),

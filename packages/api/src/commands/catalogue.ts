@@ -7,6 +7,7 @@ import * as identity from './identity.ts';
 import * as infrastructure from './infrastructure.ts';
 import * as isos from './isos.ts';
 import * as jobs from './jobs.ts';
+import * as offerings from './offerings.ts';
 import * as resources from './resources.ts';
 import * as session from './session.ts';
 import * as templates from './templates.ts';
@@ -28,6 +29,7 @@ export const specs = {
   ...resources,
   ...administration,
   ...identity,
+  ...offerings,
 } as const;
 
 /** Every command as data, for whoever walks over all of them. */

@@ -115,7 +115,7 @@ export const addHost = defineCommand({
     clusterid: param.uuid('the cluster; the only one of the pod when absent'),
     clustername: param.string('the name of the cluster, instead of its ID'),
     allocationstate: param.string('Enabled, or Disabled: it takes no instances yet'),
-    hosttags: param.list('tags of the host', refused('hosts have no tags in this release')),
+    hosttags: param.list('tags of the host, with commas: offerings with host tags go there'),
     username: param.string('the user of the host', ignored('hosts come to the server, not the other way')),
     password: param.string(
       'the password of the user',
@@ -150,13 +150,13 @@ export const deleteHost = defineCommand({
 
 export const updateHost = defineCommand({
   name: 'updateHost',
-  description: 'Changes whether a host takes new instances',
+  description: 'Changes the name and tags of a host, and whether it takes new instances',
   isAsync: false,
   params: {
     id: param.uuid('the host', { required: true }),
     allocationstate: param.string('Enable, or Disable: it takes no new instances; those that run stay'),
-    name: param.string('a new name', refused('hosts are called what their agents say')),
-    hosttags: param.list('tags of the host', refused('hosts have no tags in this release')),
+    name: param.string('a new name, whatever the machine calls itself'),
+    hosttags: param.list('tags of the host, with commas: offerings with host tags go there'),
     annotation: param.string('a remark', refused('there are no annotations')),
     oscategoryid: param.uuid('the OS category preferred', ignored('hosts prefer no guests')),
     url: param.string('the URL of the host', ignored('agents call the server, not the other way')),
@@ -247,6 +247,16 @@ export const deleteStoragePool = defineCommand({
   },
   response: successFields,
   result: { kind: 'success' },
+  roles: adminOnly,
+});
+
+export const reconnectHost = defineCommand({
+  name: 'reconnectHost',
+  description: 'Ends the connection of a host, whose agent comes back at once',
+  isAsync: true,
+  params: { id: param.uuid('the host', { required: true }) },
+  response: hostFields,
+  result: { kind: 'object', key: 'host' },
   roles: adminOnly,
 });
 

@@ -134,6 +134,20 @@ export const prepareTemplate = defineCommand({
   roles: adminOnly,
 });
 
+export const evictTemplate = defineCommand({
+  name: 'evictTemplate',
+  description:
+    'Own extension: removes the copy of a template or an ISO from one storage pool, when nothing uses it; the template stays',
+  isAsync: true,
+  params: {
+    templateid: param.uuid('the template or ISO', { required: true }),
+    storageid: param.uuid('the storage pool', { required: true }),
+  },
+  response: successFields,
+  result: { kind: 'success' },
+  roles: adminOnly,
+});
+
 export const deleteTemplate = defineCommand({
   name: 'deleteTemplate',
   description: 'Removes a template and its copies on storage pools',

@@ -26,3 +26,12 @@ export function configurationEntity(
     isdynamic: true,
   };
 }
+
+/** The same as it holds in a cluster. @param own undefined: it follows the cloud */
+export function clusterConfigurationEntity(
+  name: SettingName,
+  values: Settings,
+  own: string | undefined,
+): EntityOf<typeof configurationFields> {
+  return { ...configurationEntity(name, values), scope: 'cluster', value: own ?? String(values[name]) };
+}

@@ -6,6 +6,8 @@ export interface HostUse {
   readonly cpuMhz: number;
   readonly memoryBytes: number;
   readonly hasLocalPool: boolean;
+  /** What its cluster has of its own. */
+  readonly overCommit?: { readonly cpu?: number; readonly memory?: number } | undefined;
 }
 
 export type HostEntity = EntityOf<typeof hostFields>;
@@ -35,6 +37,7 @@ export function hostEntity(row: HostRow, use: HostUse, settings: Settings): Host
     disconnected: row.disconnected ? formatDate(row.disconnected) : undefined,
     islocalstorageactive: use.hasLocalPool,
     capabilities: 'hvm',
+    hosttags: row.tags ?? undefined,
     hahost: false,
     hasannotations: false,
     encryptionsupported: false,
@@ -45,8 +48,8 @@ export function hostEntity(row: HostRow, use: HostUse, settings: Settings): Host
 
 function capacity(row: HostRow, use: HostUse, settings: Settings): HostEntity {
   const mhz = row.cpus * row.speed;
-  const mhzTotal = mhz * settings['cpu.overprovisioning.factor'];
-  const memoryTotal = row.ram * settings['mem.overprovisioning.factor'];
+  const mhzTotal = mhz * (use.overCommit?.cpu ?? settings['cpu.overprovisioning.factor']);
+  const memoryTotal = row.ram * (use.overCommit?.memory ?? settings['mem.overprovisioning.factor']);
   return {
     cpunumber: row.cpus,
     cpuspeed: row.speed,

@@ -127,6 +127,10 @@ function copyEntity(copy: SpoolRefRow, forAdmin: boolean): Record<string, string
     datastore: copy.pool_name,
     downloadPercent: String(copy.download_pct),
     downloadState: copy.download_state,
-    ...(forAdmin ? { datastoreId: copy.pool_uuid, datastoreRole: 'Primary' } : {}),
+    ...(forAdmin
+      ? { datastoreId: copy.pool_uuid, datastoreRole: 'Primary', lastUsed: formatDate(copy.last_used) }
+      : {}),
+    // of the bytes that were transferred: own extension, for whoever has to decide when a source changed
+    ...(forAdmin && copy.checksum !== null ? { checksum: copy.checksum } : {}),
   };
 }

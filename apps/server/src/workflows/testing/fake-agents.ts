@@ -165,6 +165,10 @@ async function ordinaryAnswer(
       host.files.delete(installPath);
       return {};
     }
+    case 'pool.stats':
+      return { capacityBytes: 1000, availableBytes: 1000 };
+    case 'pool.clean':
+      return { removed: [] };
     case 'volume.create': {
       const { path, backing, sizeBytes } = params as ParamsOf<AgentMethods, 'volume.create'>;
       if (backing && !host.files.has(backing.installPath))

@@ -1,0 +1,53 @@
+import { z } from 'zod';
+
+const bytes = z.number().int().nonnegative();
+
+/** A file name inside a pool: never a path, so no message can point outside the pool. */
+export const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/);
+
+export const poolReference = z.object({
+  uuid: z.uuid(),
+  type: z.enum(['Filesystem', 'SharedMountPoint', 'NetworkFilesystem']),
+  /** Absolute directory on the host; of a NetworkFilesystem the exported directory on its server. */
+  path: z.string().startsWith('/'),
+  /** Of a NetworkFilesystem: a host name or address, IPv6 in brackets. */
+  server: z
+    .string()
+    .regex(/^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)$/i)
+    .optional(),
+  /** Of a NetworkFilesystem: `nfsvers=4.1,hard`, as mount(8) takes them. */
+  mountOptions: z
+    .string()
+    .regex(/^[a-z0-9_]+(=[A-Za-z0-9_.:/-]+)?(,[a-z0-9_]+(=[A-Za-z0-9_.:/-]+)?)*$/)
+    .optional(),
+});
+
+/** What the server asks of a host about its pools themselves. Every one is idempotent. */
+export const poolMethods = {
+  /** Makes a shared pool accessible on the host. The first host to do so marks it as this pool. */
+  'pool.attach': {
+    params: z.object({ pool: poolReference, first: z.boolean() }),
+    result: z.object({ localPath: z.string(), capacityBytes: bytes, availableBytes: bytes }),
+    progress: z.never(),
+  },
+  'pool.detach': {
+    params: z.object({ pool: poolReference, last: z.boolean() }),
+    result: z.object({}),
+    progress: z.never(),
+  },
+  /** Removes what interrupted transfers left and nobody will go on with. */
+  'pool.clean': {
+    params: z.object({
+      pool: poolReference,
+      /** Files, by the beginning of their names, of transfers that are under way or may be gone on with. */
+      owned: z.array(z.object({ name: fileName, underWay: z.boolean() })),
+    }),
+    result: z.object({ removed: z.array(z.string()) }),
+    progress: z.never(),
+  },
+  'pool.stats': {
+    params: z.object({ pool: poolReference }),
+    result: z.object({ capacityBytes: bytes, availableBytes: bytes }),
+    progress: z.never(),
+  },
+} as const;
