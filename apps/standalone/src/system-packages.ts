@@ -45,6 +45,11 @@ export const testPackages = {
   fuse3: 'lets it show them',
   chromium: 'the browser that the console is tried in',
   rpcbind: 'tells clients of NFS version 3 its ports',
+  'ceph-mon': 'the Ceph cluster that images are put into (test/lab/ceph.ts)',
+  'ceph-mgr': 'tells its capacity',
+  'ceph-osd': 'holds its data',
+  'ceph-common': 'works on its images',
+  'qemu-block-extra': 'opens its images for QEMU',
 } as const;
 
 export interface PackageOptions {

@@ -75,12 +75,16 @@ function killGroupOnAbort(
 export async function runProgram(
   file: string,
   argv: readonly string[],
-  options: SpawnOptions & { readonly input?: string | Uint8Array },
+  options: SpawnOptions & {
+    readonly input?: string | Uint8Array;
+    /** Open files that the program finds as its descriptors 3, 4, …: for secrets, which everybody could read in `argv`. */
+    readonly descriptors?: readonly number[];
+  },
 ): Promise<CommandResult> {
   options.signal.throwIfAborted();
   const child = spawnProgram(file, argv, {
     ...options,
-    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.descriptors ?? [])],
   });
   const exited = Promise.withResolvers<number>();
   child.once('error', exited.reject);

@@ -19,6 +19,9 @@ export {
   type TransferPriority,
   type TransferRate,
 } from './rate-limit.ts';
+export { type RbdImages, type RbdSpace, rbdImages, removeStaleRbdPartials } from './rbd/rbd-images.ts';
+export { type RbdPool, requireRbdPool } from './rbd/rbd-pool.ts';
+export { type RbdCommitStep, type RbdSinkOptions, rbdSink } from './rbd/rbd-sink.ts';
 export { type CommitStep, type DirectorySinkOptions, directorySink } from './sink/directory-sink.ts';
 export { partialPath } from './sink/partial-name.ts';
 export { makeSpaceLedger, type SpaceLedger } from './sink/space.ts';

@@ -8,6 +8,8 @@ export interface ChangeNotice {
 }
 
 export interface ChangeNotices {
+  /** Resolves when changes are heard of for the first time. */
+  readonly listening: Promise<void>;
   /** @returns what ends the listening */
   subscribe(listener: (notice: ChangeNotice) => void): () => void;
   close(): Promise<void>;
@@ -26,10 +28,11 @@ export function listenForChanges(options: {
 }): ChangeNotices {
   const listeners = new Set<(notice: ChangeNotice) => void>();
   const stopping = new AbortController();
+  const listening = Promise.withResolvers<void>();
   const run = async () => {
     while (!stopping.signal.aborted) {
       try {
-        await listenOnce(options.databaseUrl, stopping.signal, (payload) => {
+        await listenOnce(options.databaseUrl, stopping.signal, listening.resolve, (payload) => {
           const notice = readNotice(payload);
           for (const listener of listeners) listener(notice);
         });
@@ -41,6 +44,7 @@ export function listenForChanges(options: {
   };
   const running = run();
   return {
+    listening: listening.promise,
     subscribe(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -56,6 +60,7 @@ export function listenForChanges(options: {
 async function listenOnce(
   connectionString: string,
   signal: AbortSignal,
+  ready: () => void,
   hear: (payload: string) => void,
 ): Promise<void> {
   const client = new pg.Client({ connectionString, keepAlive: true });
@@ -70,6 +75,7 @@ async function listenOnce(
   try {
     await client.connect();
     await client.query(`listen ${channel}`);
+    ready();
     if (signal.aborted) return;
     await Promise.race([stopped.promise, broken.promise]);
   } finally {

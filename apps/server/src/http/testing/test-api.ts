@@ -97,6 +97,7 @@ export async function withTestApi(
   const consoles = makeFakeConsoles();
   const notices = listenForChanges({ databaseUrl, log: silentLogger });
   t.after(() => notices.close());
+  await notices.listening;
   const api = await startApi({
     config,
     database,

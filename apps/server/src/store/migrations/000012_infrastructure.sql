@@ -11,3 +11,7 @@ create table cluster_details (
   value text not null,
   primary key (cluster_id, name)
 );
+
+-- until now every offering meant any pool, whatever was written there
+alter table service_offering alter column storage_type set default 'shared';
+update service_offering set storage_type = 'shared';
