@@ -21,6 +21,7 @@ test('a service offering is made, changed and removed; its rules are named', asy
     storagetype: 'local',
     tags: 'ssd, fast',
     hosttags: 'gold',
+    offerha: 'true',
   });
   assert.equal(made.status, 200, made.text);
   const entity = made.content['serviceoffering'] as Record<string, unknown>;
@@ -28,6 +29,7 @@ test('a service offering is made, changed and removed; its rules are named', asy
     [entity['cpunumber'], entity['memory'], entity['storagetype'], entity['storagetags'], entity['hosttags']],
     [8, 16384, 'local', 'ssd,fast', 'gold'],
   );
+  assert.equal(entity['offerha'], true);
   const id = String(entity['id']);
   await api.call('updateServiceOffering', { id, displaytext: 'Larger', hosttags: 'silver' });
   const [listed] = rows(await api.call('listServiceOfferings', { id }));

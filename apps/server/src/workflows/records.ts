@@ -212,7 +212,8 @@ export async function loadVmSpec(
 
 /** Whether the host has to end it by itself when it loses everybody: only then it may be started elsewhere. */
 async function haOf(executor: Executor, vmId: number, pool: PoolReference): Promise<Pick<VmSpec, 'ha'>> {
-  if (pool.type === 'Filesystem') return {};
+  // hosts keep leases as files, where all of them see these
+  if (pool.type !== 'SharedMountPoint' && pool.type !== 'NetworkFilesystem') return {};
   const row = await executor
     .selectFrom('vm_instance')
     .select('ha_enabled')
