@@ -312,6 +312,11 @@ test('every screen shows what there is, complains about nothing, and axe finds n
     ['/isos', 'ISOs', 'drivers'],
     ['/keys', 'SSH keys', 'SSH keys'],
     ['/certificates', 'Certificates', 'Certificates'],
+    ['/accounts', 'Accounts', 'admin'],
+    ['/users', 'Users', 'admin'],
+    ['/domains', 'Domains', 'ROOT'],
+    ['/roles', 'Roles', 'Read-Only Admin'],
+    ['/offerings', 'Service offerings', 'Micro'],
     ['/hosts', 'Hosts', 'Up'],
     ['/pools', 'Primary storage', 'Filesystem'],
     ['/events', 'Events', 'VM.CONSOLE'],
@@ -372,6 +377,64 @@ test('a setting that breaks its rule is refused in the dialog', async () => {
   await dialog.getByRole('button', { name: 'Save' }).click();
   await dialog.getByRole('alert').waitFor();
   await dialog.getByRole('button', { name: 'Leave it' }).click();
+});
+
+test('a tenant is made by hand, logs in, sees nothing of others and no page of administrators', async () => {
+  await see('/domains', 'Domains');
+  await page.getByRole('button', { name: 'Make a domain' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Name').fill('acme');
+  await dialog.getByRole('button', { name: 'Make a domain' }).click();
+  await page.getByText('ROOT/acme').waitFor();
+  await see('/accounts', 'Accounts');
+  await page.getByRole('button', { name: 'Make an account' }).click();
+  for (const [label, value] of [
+    ['User name', 'ada'],
+    ['First name', 'Ada'],
+    ['Last name', 'Lovelace'],
+    ['E-mail', 'ada@example.org'],
+    ['New password', 'correct horse'],
+  ] as const)
+    await dialog.getByLabel(label).fill(value);
+  await dialog.getByLabel('Domain').click();
+  await page.getByTitle('ROOT/acme').click();
+  assert.deepEqual(await accessibilityProblems(page), []);
+  await picture('new-account');
+  await dialog.getByRole('button', { name: 'Make an account' }).click();
+  await page.getByRole('cell', { name: 'ada' }).first().waitFor();
+
+  const tenants = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    reducedMotion: 'reduce',
+  });
+  try {
+    const hers = await tenants.newPage();
+    hers.setDefaultTimeout(patience);
+    await hers.goto(origin);
+    await hers.getByLabel('User name').fill('ada');
+    await hers.getByLabel('Password').fill('correct horse');
+    await hers.getByLabel('Domain').fill('acme');
+    await hers.getByRole('button', { name: 'Log in' }).click();
+    await hers.getByRole('heading', { level: 1, name: 'Dashboard' }).waitFor();
+    const menu = hers.getByRole('navigation', { name: 'Main menu' });
+    await menu.getByRole('link', { name: 'Instances' }).click();
+    await hers.getByText('No instances yet.').waitFor();
+    for (const name of ['Hosts', 'Accounts', 'Roles', 'Global settings'])
+      assert.equal(await menu.getByRole('link', { name }).count(), 0, name);
+    assert.deepEqual(await accessibilityProblems(hers), []);
+    await hers.getByRole('button', { name: 'ada' }).click();
+    await hers.getByRole('button', { name: /New API keys/ }).click();
+    await hers.getByRole('dialog').getByRole('button', { name: 'New API keys' }).click();
+    await hers.getByText(/secretkey/).waitFor();
+
+    await page.getByRole('button', { name: 'Disable: ada' }).click();
+    await dialog.getByRole('button', { name: 'Disable' }).click();
+    await page.getByText('disabled').first().waitFor();
+    await hers.goto(`${origin}/instances`);
+    await hers.getByRole('button', { name: 'Log in' }).waitFor();
+  } finally {
+    await tenants.close();
+  }
 });
 
 test('logging out ends the session: the next page asks for the password', async () => {

@@ -1,19 +1,24 @@
 import type {
+  accountFields,
   asyncJobFields,
   configurationFields,
   diskOfferingFields,
+  domainFields,
   EntityOf,
   eventFields,
   hostFields,
   networkFields,
   osTypeFields,
   podFields,
+  roleFields,
+  rolePermissionFields,
   serviceOfferingFields,
   specs,
   sshKeyPairFields,
   storagePoolFields,
   templateFields,
   templateProbeFields,
+  userFields,
   virtualMachineFields,
   volumeFields,
   zoneFields,
@@ -37,3 +42,8 @@ export type TemplateProbe = EntityOf<typeof templateProbeFields>;
 export type VirtualMachine = EntityOf<typeof virtualMachineFields>;
 export type Volume = EntityOf<typeof volumeFields>;
 export type Zone = EntityOf<typeof zoneFields>;
+export type Account = EntityOf<typeof accountFields>;
+export type Domain = EntityOf<typeof domainFields>;
+export type Role = EntityOf<typeof roleFields>;
+export type RolePermission = EntityOf<typeof rolePermissionFields>;
+export type User = EntityOf<typeof userFields>;

@@ -5,17 +5,20 @@ export interface Session {
   readonly username: string;
   readonly account: string;
   readonly isAdmin: boolean;
+  /** Root admins and domain admins. */
+  readonly administers: boolean;
 }
 
 const storageKey = 'millrace-session';
 
-export async function logIn(username: string, password: string): Promise<Session> {
-  const answer = await call('login', { username, password });
+export async function logIn(username: string, password: string, domain?: string): Promise<Session> {
+  const answer = await call('login', { username, password, domain });
   const session: Session = {
     username: String(answer['username'] ?? username),
     account: String(answer['account'] ?? ''),
-    // CloudStack's account types: 1 is a root admin
+    // CloudStack's account types: 1 is a root admin, 2 a domain admin
     isAdmin: answer['type'] === '1',
+    administers: ['1', '2'].includes(String(answer['type'])),
   };
   localStorage.setItem(storageKey, JSON.stringify(session));
   return session;
@@ -31,9 +34,9 @@ export function rememberedSession(): Session | undefined {
   try {
     const value: unknown = JSON.parse(localStorage.getItem(storageKey) ?? 'null');
     if (typeof value !== 'object' || value === null) return undefined;
-    const { username, account, isAdmin } = value as Partial<Session>;
+    const { username, account, isAdmin, administers } = value as Partial<Session>;
     if (typeof username !== 'string') return undefined;
-    return { username, account: account ?? '', isAdmin: isAdmin === true };
+    return { username, account: account ?? '', isAdmin: isAdmin === true, administers: administers === true };
   } catch {
     return undefined;
   }

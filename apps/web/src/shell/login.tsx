@@ -4,17 +4,23 @@ import { logIn, type Session } from '../api/session.ts';
 import { text } from '../text/en.ts';
 import { Failure } from '../ui/failure.tsx';
 
+interface Credentials {
+  readonly username: string;
+  readonly password: string;
+  readonly domain?: string;
+}
+
 export function Login({ onLogin }: { readonly onLogin: (session: Session) => void }) {
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
   useEffect(() => {
     document.title = `${text.login.title} · ${text.product}`;
   }, []);
-  const submit = async ({ username, password }: { username: string; password: string }) => {
+  const submit = async ({ username, password, domain }: Credentials) => {
     setBusy(true);
     setError(undefined);
     try {
-      onLogin(await logIn(username, password));
+      onLogin(await logIn(username, password, domain));
     } catch (failure) {
       setError(failure);
     } finally {
@@ -37,6 +43,9 @@ export function Login({ onLogin }: { readonly onLogin: (session: Session) => voi
           </Form.Item>
           <Form.Item name="password" label={text.login.password} rules={rules}>
             <Input.Password autoComplete="current-password" />
+          </Form.Item>
+          <Form.Item name="domain" label={text.login.domain} extra={text.login.domainNote}>
+            <Input autoComplete="organization" spellCheck={false} />
           </Form.Item>
           <Failure error={error} />
           <Button type="primary" htmlType="submit" loading={busy} block style={{ marginTop: 16 }}>

@@ -1,5 +1,7 @@
 import {
+  ApartmentOutlined,
   AppstoreOutlined,
+  AuditOutlined,
   CloudServerOutlined,
   DashboardOutlined,
   DatabaseOutlined,
@@ -12,6 +14,9 @@ import {
   SafetyCertificateOutlined,
   ScheduleOutlined,
   SettingOutlined,
+  SlidersOutlined,
+  TeamOutlined,
+  UserOutlined,
 } from '@ant-design/icons';
 import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { Button, Drawer, Flex, Grid, Layout, Menu, type MenuProps, Typography } from 'antd';
@@ -20,6 +25,7 @@ import { useChanges } from '../api/changes.ts';
 import { logOut, type Session } from '../api/session.ts';
 import { text } from '../text/en.ts';
 import { JobTray } from './job-tray.tsx';
+import { MyAccount } from './my-account.tsx';
 
 type Item = NonNullable<MenuProps['items']>[number];
 
@@ -29,7 +35,7 @@ const entry = (path: string, label: string, icon: React.ReactNode): Item => ({
   label: <Link to={path}>{label}</Link>,
 });
 
-function menuOf({ isAdmin }: Session): Item[] {
+function menuOf({ isAdmin, administers }: Session): Item[] {
   const { menu } = text;
   return [
     entry('/', menu.dashboard, <DashboardOutlined />),
@@ -42,6 +48,15 @@ function menuOf({ isAdmin }: Session): Item[] {
           entry('/hosts', menu.hosts, <CloudServerOutlined />),
           entry('/pools', menu.pools, <DatabaseOutlined />),
           entry('/certificates', menu.certificates, <SafetyCertificateOutlined />),
+          entry('/offerings', menu.offerings, <SlidersOutlined />),
+        ]
+      : []),
+    ...(administers
+      ? [
+          entry('/accounts', menu.accounts, <TeamOutlined />),
+          entry('/users', menu.users, <UserOutlined />),
+          entry('/domains', menu.domains, <ApartmentOutlined />),
+          entry('/roles', menu.roles, <AuditOutlined />),
         ]
       : []),
     entry('/events', menu.events, <HistoryOutlined />),
@@ -91,7 +106,7 @@ export function Shell({ session, onEnd }: { readonly session: Session; readonly 
         </Flex>
         <Flex align="center" gap="middle">
           <JobTray />
-          <Typography.Text>{session.username}</Typography.Text>
+          <MyAccount session={session} />
           <Button icon={<LogoutOutlined />} onClick={() => void leave()}>
             {text.menu.logOut}
           </Button>
