@@ -5,11 +5,24 @@ const bytes = z.number().int().nonnegative();
 /** A file name inside a pool: never a path, so no message can point outside the pool. */
 export const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/);
 
-export const poolReference = z.object({
+/** How a Ceph cluster is reached. */
+const rbdAccess = z.object({
+  /** `HOST` or `HOST:PORT`, IPv6 addresses in brackets. */
+  monitors: z
+    .array(z.string().regex(/^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:\d{1,5})?$/i))
+    .min(1)
+    .max(9),
+  /** Without `client.`. */
+  user: z.string().regex(/^[A-Za-z0-9_.][A-Za-z0-9_.-]*$/),
+  /** The user's key, base64. Secret: never logged. */
+  secret: z.string().regex(/^[A-Za-z0-9+/]+={0,2}$/),
+});
+
+const poolFields = z.object({
   uuid: z.uuid(),
-  type: z.enum(['Filesystem', 'SharedMountPoint', 'NetworkFilesystem']),
-  /** Absolute directory on the host; of a NetworkFilesystem the exported directory on its server. */
-  path: z.string().startsWith('/'),
+  type: z.enum(['Filesystem', 'SharedMountPoint', 'NetworkFilesystem', 'RBD']),
+  /** Absolute directory on the host; of a NetworkFilesystem the exported directory on its server; of RBD the pool's name. */
+  path: z.string().regex(/^(\/|[A-Za-z0-9_.][A-Za-z0-9_.-]*$)/),
   /** Of a NetworkFilesystem: a host name or address, IPv6 in brackets. */
   server: z
     .string()
@@ -20,7 +33,15 @@ export const poolReference = z.object({
     .string()
     .regex(/^[a-z0-9_]+(=[A-Za-z0-9_.:/-]+)?(,[a-z0-9_]+(=[A-Za-z0-9_.:/-]+)?)*$/)
     .optional(),
+  /** Of RBD, and always there. */
+  rbd: rbdAccess.optional(),
 });
+
+export const poolReference = poolFields.refine(
+  ({ type, path, rbd }) =>
+    (type === 'RBD') === !path.startsWith('/') && (type === 'RBD') === (rbd !== undefined),
+  'RBD pools have a name and an access, all others a directory',
+);
 
 /** What the server asks of a host about its pools themselves. Every one is idempotent. */
 export const poolMethods = {

@@ -10,6 +10,7 @@ import type { Watch } from '../reconcile/watch.ts';
 import type { ImageEngine } from '../storage/image-engine.ts';
 import { makePoolAccess, type PoolAccessOptions } from '../storage/pool-access.ts';
 import type { HostTransfers } from '../storage/transfers.ts';
+import { byPoolType } from './by-pool-type.ts';
 import { makeChecksumFind } from './checksum-find.ts';
 import type { SharedMethods } from './handler.ts';
 import { makeImageProbe } from './image-probe.ts';
@@ -18,6 +19,13 @@ import { makePoolAttach, makePoolDetach } from './pool-attach.ts';
 import { makePoolClean } from './pool-clean.ts';
 import { makePoolLeaseWatch } from './pool-lease-watch.ts';
 import { makePoolStats } from './pool-stats.ts';
+import { makeRbdPoolClean } from './rbd-pool-clean.ts';
+import { makeRbdTemplateCheck } from './rbd-template-check.ts';
+import { makeRbdTemplatePrepare } from './rbd-template-prepare.ts';
+import { makeRbdTemplateRemove } from './rbd-template-remove.ts';
+import { makeRbdVolumeCreate } from './rbd-volume-create.ts';
+import { makeRbdVolumeRemove } from './rbd-volume-remove.ts';
+import { makeRbdVolumeResize } from './rbd-volume-resize.ts';
 import { makeTemplateCheck } from './template-check.ts';
 import { makeTemplatePrepare } from './template-prepare.ts';
 import { makeTemplateRemove } from './template-remove.ts';
@@ -68,7 +76,7 @@ export function makeHandlers(given: HandlerDeps): Handlers<SharedMethods> {
     networks: makeNetworks({ ...given, lanes }),
     transfers: given.transfers.use,
   };
-  return onlyInOwnPools(pools, {
+  const handlers: Handlers<SharedMethods> = {
     'checksum.find': makeChecksumFind(deps),
     'image.probe': makeImageProbe(deps),
     'template.prepare': makeTemplatePrepare(deps),
@@ -92,5 +100,15 @@ export function makeHandlers(given: HandlerDeps): Handlers<SharedMethods> {
     'pool.lease.watch': makePoolLeaseWatch(),
     'pool.clean': makePoolClean(deps),
     'pool.stats': makePoolStats(),
-  });
+  };
+  const onRbd = {
+    'template.prepare': makeRbdTemplatePrepare(deps),
+    'template.check': makeRbdTemplateCheck(),
+    'template.remove': makeRbdTemplateRemove(deps),
+    'volume.create': makeRbdVolumeCreate(deps),
+    'volume.resize': makeRbdVolumeResize(deps),
+    'volume.remove': makeRbdVolumeRemove(deps),
+    'pool.clean': makeRbdPoolClean(),
+  };
+  return onlyInOwnPools(pools, byPoolType(handlers, onRbd));
 }

@@ -1,12 +1,12 @@
-import { spaceOf } from '../storage/pool.ts';
 import type { PoolAccess } from '../storage/pool-access.ts';
+import { poolSpace } from '../storage/pool-space.ts';
 import type { Handler } from './handler.ts';
 
 /** Makes a shared pool accessible on this host, and tells its size. */
 export function makePoolAttach(deps: { readonly pools: PoolAccess }): Handler<'pool.attach'> {
   return async ({ pool, first }, { signal }) => {
-    const { path } = await deps.pools.attach(pool, { first, signal });
-    return { localPath: path, ...(await spaceOf(path)) };
+    const here = await deps.pools.attach(pool, { first, signal });
+    return { localPath: here.path, ...(await poolSpace(here, signal)) };
   };
 }
 

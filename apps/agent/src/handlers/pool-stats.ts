@@ -1,10 +1,7 @@
-import { requirePool, spaceOf } from '../storage/pool.ts';
+import { poolSpace } from '../storage/pool-space.ts';
 import type { Handler } from './handler.ts';
 
-/** Size of the file system that holds the pool. */
+/** Size of the pool, and what is free of it. */
 export function makePoolStats(): Handler<'pool.stats'> {
-  return async ({ pool }) => {
-    await requirePool(pool);
-    return spaceOf(pool.path);
-  };
+  return ({ pool }, { signal }) => poolSpace(pool, signal);
 }

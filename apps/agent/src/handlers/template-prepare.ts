@@ -1,6 +1,7 @@
 import { chmod } from 'node:fs/promises';
 import type { AgentMethods, ParamsOf, PoolReference, ResultOf } from '@millrace/agent-protocol';
 import { describeError, formatChecksum, type Logger, redactUrl } from '@millrace/core';
+import type { FetchedImage } from '@millrace/image';
 import type { Lanes } from '../lanes.ts';
 import { diskInfo } from '../qemu-img/qemu-img.ts';
 import { type ImageEngine, imageRequestOf, storedFormatOf } from '../storage/image-engine.ts';
@@ -81,22 +82,27 @@ export function makeTemplatePrepare(deps: {
         log,
         onProgress: (value) => progress({ ...value, attempts: [...value.attempts] }),
       });
-      return {
-        installPath,
-        format: image.format,
-        sizeBytes: image.sizeBytes,
-        virtualSizeBytes: image.virtualSizeBytes,
-        transferredBytes: image.transferredBytes,
-        ...(image.resumedBytes ? { resumedBytes: image.resumedBytes } : {}),
-        ...(image.verifiedBy ? { verifiedBy: image.verifiedBy } : {}),
-        ...(image.convertedFrom ? { convertedFrom: image.convertedFrom } : {}),
-        reused: false,
-        checksum: formatChecksum(image.digest),
-        attempts: [...image.attempts],
-        warnings: [...image.warnings],
-        phaseMs: roundAll(image.phaseMs),
-      };
+      return fetchedResult(installPath, image);
     });
+  };
+}
+
+/** What the engine says of an image that it has put on a pool. */
+export function fetchedResult(installPath: string, image: FetchedImage): Result {
+  return {
+    installPath,
+    format: image.format,
+    sizeBytes: image.sizeBytes,
+    virtualSizeBytes: image.virtualSizeBytes,
+    transferredBytes: image.transferredBytes,
+    ...(image.resumedBytes ? { resumedBytes: image.resumedBytes } : {}),
+    ...(image.verifiedBy ? { verifiedBy: image.verifiedBy } : {}),
+    ...(image.convertedFrom ? { convertedFrom: image.convertedFrom } : {}),
+    reused: false,
+    checksum: formatChecksum(image.digest),
+    attempts: [...image.attempts],
+    warnings: [...image.warnings],
+    phaseMs: roundAll(image.phaseMs),
   };
 }
 

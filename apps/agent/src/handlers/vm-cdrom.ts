@@ -1,7 +1,10 @@
+import type { PoolReference } from '@millrace/agent-protocol';
 import { fail } from '../failure.ts';
+import { giveCephSecret } from '../hypervisor/ceph-secret.ts';
 import { withDefinitionFile } from '../hypervisor/definition-file.ts';
-import { cdromXml } from '../hypervisor/domain-xml.ts';
+import { cdromXml, type DiskPlace } from '../hypervisor/domain-xml.ts';
 import { domainState } from '../hypervisor/domains.ts';
+import { rbdSourceOf } from '../hypervisor/rbd-disk.ts';
 import { unless, type Virsh, VirshFailure } from '../hypervisor/virsh.ts';
 import type { Lanes } from '../lanes.ts';
 import { imagePathIn } from '../storage/pool.ts';
@@ -15,7 +18,7 @@ export function makeVmCdrom(deps: { readonly virsh: Virsh; readonly lanes: Lanes
     deps.lanes.run(vmLane(vm.uuid), signal, async () => {
       const state = await domainState(virsh, vm.uuid, signal);
       if (state !== 'Running') return { state };
-      const iso = path === undefined ? undefined : await imagePathIn(pool, path);
+      const iso = path === undefined ? undefined : await isoIn(virsh, pool, path, signal);
       const update = (file: string) =>
         virsh(['update-device', vm.uuid, file, '--live', ...(forced ? ['--force'] : [])], { signal });
       try {
@@ -32,4 +35,16 @@ export function makeVmCdrom(deps: { readonly virsh: Virsh; readonly lanes: Lanes
       }
       return { state: await domainState(virsh, vm.uuid, signal) };
     });
+}
+
+/** Where an ISO is, which must be there. */
+export async function isoIn(
+  virsh: Virsh,
+  pool: PoolReference,
+  path: string,
+  signal: AbortSignal,
+): Promise<DiskPlace> {
+  if (pool.type !== 'RBD') return { path: await imagePathIn(pool, path) };
+  await giveCephSecret(virsh, pool, signal);
+  return { rbd: await rbdSourceOf(pool, path, 'TEMPLATE_MISSING', signal) };
 }

@@ -3,6 +3,7 @@ import type { Logger } from '@millrace/core';
 import type { ConfigDrives } from '../config-drive/config-drives.ts';
 import { fail } from '../failure.ts';
 import type { Holds } from '../fencing/holds.ts';
+import { giveCephSecret } from '../hypervisor/ceph-secret.ts';
 import type { ConsoleLogs } from '../hypervisor/console-log.ts';
 import { domainState } from '../hypervisor/domains.ts';
 import type { Networks } from '../hypervisor/networks.ts';
@@ -52,6 +53,8 @@ export function makeVmMigrate(deps: VmMigrateDeps): MigrateHandlers {
         await holds.hold(vm, signal);
         const state = await domainState(virsh, vm.uuid, signal);
         if (state === 'Running') return { state, port: 0, poolPath: vm.pool.path };
+        // the definition that comes names the key by the UUID it has on every host
+        if (vm.pool.type === 'RBD') await giveCephSecret(virsh, vm.pool, signal);
         await consoleLogs.ensureDirectory();
         await prepareNetworks(networks, vm, signal);
         // the definition that comes names it by the path it has on every host

@@ -4,16 +4,19 @@ import type { Logger } from '@millrace/core';
 import type { ConfigDrives } from '../config-drive/config-drives.ts';
 import { fail } from '../failure.ts';
 import type { Holds } from '../fencing/holds.ts';
+import { giveCephSecret } from '../hypervisor/ceph-secret.ts';
 import type { ConsoleLogs } from '../hypervisor/console-log.ts';
 import { withDefinitionFile } from '../hypervisor/definition-file.ts';
-import { type DomainDisk, domainXml } from '../hypervisor/domain-xml.ts';
+import { type DomainOptions, domainXml } from '../hypervisor/domain-xml.ts';
 import { domainState } from '../hypervisor/domains.ts';
 import type { Networks } from '../hypervisor/networks.ts';
+import { rbdSourceOf } from '../hypervisor/rbd-disk.ts';
 import { unless, type Virsh, VirshFailure } from '../hypervisor/virsh.ts';
 import type { Lanes } from '../lanes.ts';
 import { diskInfo } from '../qemu-img/qemu-img.ts';
-import { imagePathIn, pathInPool, requirePool, statOrUndefined } from '../storage/pool.ts';
+import { pathInPool, requirePool, statOrUndefined } from '../storage/pool.ts';
 import type { Handler } from './handler.ts';
+import { isoIn } from './vm-cdrom.ts';
 import { vmLane } from './vm-lane.ts';
 import { dataDiskOf } from './volume-attach.ts';
 
@@ -42,10 +45,11 @@ export function makeVmStart(deps: VmStartDeps): Handler<'vm.start'> {
         return { state: 'Running', startedNow: false, startMs: 0 };
 
       const prepareDefinition = async () => {
+        if (vm.pool.type === 'RBD') await giveCephSecret(virsh, vm.pool, signal);
         const disk = await rootDiskOf(vm, signal);
         const cdrom = vm.cdrom && {
-          ...vm.cdrom,
-          path: await imagePathIn(vm.pool, vm.cdrom.path),
+          ...(await isoIn(virsh, vm.pool, vm.cdrom.path, signal)),
+          bootFirst: vm.cdrom.bootFirst,
         };
         const dataDisks = await Promise.all(
           (vm.dataDisks ?? []).map((data) => dataDiskOf(vm.pool, data, signal)),
@@ -84,7 +88,11 @@ export async function prepareNetworks(networks: Networks, vm: VmSpec, signal: Ab
  * The root disk with what it stands on. The overlay's header was written by the agent and a guest cannot change it;
  * that it names a file of the same pool is checked all the same, since QEMU opens what it names.
  */
-async function rootDiskOf(vm: VmSpec, signal: AbortSignal): Promise<DomainDisk> {
+async function rootDiskOf(vm: VmSpec, signal: AbortSignal): Promise<DomainOptions['disk']> {
+  if (vm.pool.type === 'RBD') {
+    const rbd = await rbdSourceOf(vm.pool, vm.rootDisk.path, 'VOLUME_MISSING', signal);
+    return { rbd, serial: vm.rootDisk.serial };
+  }
   await requirePool(vm.pool);
   const path = pathInPool(vm.pool, vm.rootDisk.path);
   if (!(await statOrUndefined(path)))

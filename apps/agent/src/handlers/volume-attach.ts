@@ -1,9 +1,11 @@
 import type { AgentMethods, ParamsOf, PoolReference } from '@millrace/agent-protocol';
 import { sleep } from '@millrace/core';
 import { fail } from '../failure.ts';
+import { giveCephSecret } from '../hypervisor/ceph-secret.ts';
 import { withDefinitionFile } from '../hypervisor/definition-file.ts';
 import { type DataDisk, dataDiskXml, diskTarget } from '../hypervisor/domain-xml.ts';
 import { domainState } from '../hypervisor/domains.ts';
+import { rbdSource, rbdSourceOf } from '../hypervisor/rbd-disk.ts';
 import { unless, type Virsh } from '../hypervisor/virsh.ts';
 import type { Lanes } from '../lanes.ts';
 import { diskInfo } from '../qemu-img/qemu-img.ts';
@@ -27,6 +29,7 @@ export function makeVolumeAttach({ virsh, lanes }: Deps): Handler<'volume.attach
     lanes.run(vmLane(vm.uuid), signal, async () => {
       const state = await domainState(virsh, vm.uuid, signal);
       if (state !== 'Running') return { state };
+      if (pool.type === 'RBD') await giveCephSecret(virsh, pool, signal);
       const data = await dataDiskOf(pool, disk, signal);
       if (!(await isPlugged(virsh, vm.uuid, data, signal)))
         await unless(
@@ -43,7 +46,11 @@ export function makeVolumeAttach({ virsh, lanes }: Deps): Handler<'volume.attach
 export function makeVolumeDetach({ virsh, lanes }: Deps): Handler<'volume.detach'> {
   return ({ vm, pool, disk }, { signal }) =>
     lanes.run(vmLane(vm.uuid), signal, async () => {
-      const data = { ...disk, path: pathInPool(pool, disk.path) };
+      const { path, ...rest } = disk;
+      const data =
+        pool.type === 'RBD'
+          ? { ...rest, rbd: rbdSource(pool, path) }
+          : { ...rest, path: pathInPool(pool, path) };
       const deadline = performance.now() + detachWithinMs;
       for (;;) {
         const state = await domainState(virsh, vm.uuid, signal);
@@ -66,14 +73,19 @@ export function makeVolumeDetach({ virsh, lanes }: Deps): Handler<'volume.detach
 
 async function isPlugged(virsh: Virsh, uuid: string, disk: DataDisk, signal: AbortSignal): Promise<boolean> {
   const printed = await virsh(['domblklist', uuid], { signal });
+  const place = 'rbd' in disk ? disk.rbd.name : disk.path;
   return printed.split('\n').some((line) => {
     const [target, source] = line.trim().split(/\s{2,}|\s(?=\/)/);
-    return target === diskTarget(disk.position) && source === disk.path;
+    return target === diskTarget(disk.position) && source === place;
   });
 }
 
-/** A data disk as it is plugged in: it must be there, and stand on nothing, since QEMU opens what it names. */
+/** A data disk as it is plugged in: it must be there, and as a file stand on nothing, since QEMU opens what it names. */
 export async function dataDiskOf(pool: PoolReference, disk: Disk, signal: AbortSignal): Promise<DataDisk> {
+  if (pool.type === 'RBD') {
+    const { path: name, ...rest } = disk;
+    return { ...rest, rbd: await rbdSourceOf(pool, name, 'VOLUME_MISSING', signal) };
+  }
   await requirePool(pool);
   const path = pathInPool(pool, disk.path);
   if (!(await statOrUndefined(path))) fail('VOLUME_MISSING', `the disk ${disk.path} is not in ${pool.path}`);

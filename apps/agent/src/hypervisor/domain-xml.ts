@@ -9,21 +9,33 @@ export interface DomainDisk {
   readonly backing: { readonly path: string; readonly format: 'qcow2' | 'raw' } | undefined;
 }
 
-/** A disk beside the root disk: a qcow2 file that stands on nothing. */
-export interface DataDisk {
-  /** Absolute. */
-  readonly path: string;
+/** An image of an RBD pool, which QEMU itself reaches. */
+export interface RbdSource {
+  /** `POOL/IMAGE` */
+  readonly name: string;
+  /** `HOST` or `HOST:PORT`, IPv6 addresses in brackets. */
+  readonly monitors: readonly string[];
+  readonly user: string;
+  /** The key, as libvirt knows it. */
+  readonly secretUuid: string;
+}
+
+/** What a disk is: a file with this absolute path, or an image of an RBD pool. */
+export type DiskPlace = { readonly path: string } | { readonly rbd: RbdSource };
+
+/** A disk beside the root disk: a qcow2 file that stands on nothing, or a raw image of an RBD pool. */
+export type DataDisk = DiskPlace & {
   readonly serial: string;
   /** From 1. */
   readonly position: number;
-}
+};
 
 export interface DomainOptions {
   readonly virtType: 'kvm' | 'qemu';
-  readonly disk: DomainDisk;
+  readonly disk: DomainDisk | { readonly rbd: RbdSource; readonly serial: string };
   readonly dataDisks?: readonly DataDisk[];
   /** The ISO in the drive. */
-  readonly cdrom?: { readonly path: string; readonly bootFirst: boolean } | undefined;
+  readonly cdrom?: (DiskPlace & { readonly bootFirst: boolean }) | undefined;
   /** Absolute path of the file the serial console is logged to. */
   readonly consoleLogPath: string;
   /** Absolute path of the ISO with what is handed to the guest, if there is anything. */
@@ -65,10 +77,10 @@ export function domainXml(vm: VmSpec, options: DomainOptions): string {
   <on_reboot>restart</on_reboot>
   <on_crash>destroy</on_crash>
   <devices>
-    ${diskXml(disk)}
+    ${'rbd' in disk ? rbdDiskXml(disk, 'vda') : diskXml(disk)}
     ${joinXml((options.dataDisks ?? []).map(dataDiskXml))}
     ${configDriveXml(configDrivePath)}
-    ${cdromXml(cdrom?.path)}
+    ${cdromXml(cdrom)}
     ${joinXml(vm.nics.map(nicXml))}
     <serial type='pty'><log file='${consoleLogPath}' append='on'/><target port='0'/></serial>
     <console type='pty'><target type='serial' port='0'/></console>
@@ -95,8 +107,27 @@ function diskXml(disk: DomainDisk): RawXml {
     </disk>`;
 }
 
+/** Raw, and never probed: what stands under a clone is the cluster's business, not QEMU's. */
+function rbdDiskXml(disk: { readonly rbd: RbdSource; readonly serial: string }, target: string): RawXml {
+  return xml`<disk type='network' device='disk'>
+      <driver name='qemu' type='raw' cache='none' discard='unmap'/>
+      ${rbdSourceXml(disk.rbd)}
+      <target dev='${target}' bus='virtio'/>
+      <serial>${disk.serial}</serial>
+    </disk>`;
+}
+
+function rbdSourceXml({ name, monitors, user, secretUuid }: RbdSource): RawXml {
+  const hosts = monitors.map((monitor) => {
+    const [, host = monitor, port = '6789'] = /^(.*?)(?::(\d+))?$/.exec(monitor) ?? [];
+    return xml`<host name='${host.replace(/^\[|\]$/g, '')}' port='${port}'/>`;
+  });
+  return xml`<source protocol='rbd' name='${name}'>${joinXml(hosts)}<auth username='${user}'><secret type='ceph' uuid='${secretUuid}'/></auth></source>`;
+}
+
 /** The disk as it is in a definition, and as `virsh attach-device` takes it. */
 export function dataDiskXml(disk: DataDisk): RawXml {
+  if ('rbd' in disk) return rbdDiskXml(disk, diskTarget(disk.position));
   return xml`<disk type='file' device='disk'>
       <driver name='qemu' type='qcow2' cache='none' discard='unmap'/>
       <source file='${disk.path}'/>
@@ -112,9 +143,18 @@ export function diskTarget(position: number): string {
 }
 
 /** The drive as it is in a definition, and as `virsh update-device` takes it. Like a template, an ISO stays its owner's. */
-export function cdromXml(path: string | undefined): RawXml {
+export function cdromXml(place: DiskPlace | undefined): RawXml {
+  if (place && 'rbd' in place)
+    return xml`<disk type='network' device='cdrom'>
+      <driver name='qemu' type='raw'/>
+      ${rbdSourceXml(place.rbd)}
+      <target dev='hdc' bus='ide'/>
+      <readonly/>
+    </disk>`;
   const source =
-    path === undefined ? xml`` : xml`<source file='${path}'><seclabel model='dac' relabel='no'/></source>`;
+    place === undefined
+      ? xml``
+      : xml`<source file='${place.path}'><seclabel model='dac' relabel='no'/></source>`;
   return xml`<disk type='file' device='cdrom'>
       <driver name='qemu' type='raw'/>
       ${source}

@@ -8,6 +8,8 @@ export type Virsh = (
     readonly signal: AbortSignal;
     /** Instead of the usual bound, for what takes as long as a guest is large. */
     readonly withinMs?: number;
+    /** Open files that virsh finds as its descriptors 3, 4, …: for secrets. */
+    readonly descriptors?: readonly number[];
   },
 ) => Promise<string>;
 
@@ -69,11 +71,12 @@ export function problemOf(stderr: string): VirshProblem {
 const timeoutMs = 60_000;
 
 export function makeVirsh(options: { readonly uri: string }): Virsh {
-  return async (argv, { signal, withinMs = timeoutMs }) => {
+  return async (argv, { signal, withinMs = timeoutMs, descriptors = [] }) => {
     const timeout = AbortSignal.timeout(withinMs);
     try {
       const result = await runProgram('virsh', ['--quiet', '-c', options.uri, ...argv], {
         signal: AbortSignal.any([signal, timeout]),
+        descriptors,
       });
       return result.stdout;
     } catch (error) {

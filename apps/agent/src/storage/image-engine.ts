@@ -10,6 +10,7 @@ export type ImageEngine = Pick<
   | 'fetchImage'
   | 'findChecksum'
   | 'directorySink'
+  | 'rbdSink'
   | 'removeStalePartials'
   | 'removeAbandonedPartials'
   | 'makeSlabMemories'

@@ -6,6 +6,7 @@ import { fail } from '../failure.ts';
 import type { Lanes } from '../lanes.ts';
 import { mountOf } from './mounts.ts';
 import { markPool, poolMark, unmarkPool } from './pool-mark.ts';
+import { attachRbdPool, detachRbdPool, requireOwnRbdPool } from './rbd-access.ts';
 
 /** What this host's operator lets the server use. */
 export interface PoolAccessOptions {
@@ -54,6 +55,8 @@ export function makePoolAccess(options: PoolAccessOptions): PoolAccess {
       case 'NetworkFilesystem':
         // the server chooses no path on this host
         return join(options.mountDirectory, pool.uuid);
+      case 'RBD':
+        return fail('POOL_UNAVAILABLE', `the RBD pool ${pool.path} is no directory`);
     }
   };
 
@@ -83,8 +86,17 @@ export function makePoolAccess(options: PoolAccessOptions): PoolAccess {
     return { ...pool, path: directory };
   };
 
+  /** RBD pools whose mark was seen: a cluster does not change under its monitors' names as a mount may. */
+  const ownRbdPools = new Set<string>();
+  const rbdKey = (pool: PoolReference) => JSON.stringify([pool.uuid, pool.path, pool.rbd]);
+
   return {
     async resolve(pool, signal) {
+      if (pool.type === 'RBD') {
+        if (!ownRbdPools.has(rbdKey(pool))) await requireOwnRbdPool(pool, signal);
+        ownRbdPools.add(rbdKey(pool));
+        return pool;
+      }
       const here = await prepared(pool, signal);
       if (pool.type === 'Filesystem') return here;
       const mark = await poolMark(here.path);
@@ -97,11 +109,21 @@ export function makePoolAccess(options: PoolAccessOptions): PoolAccess {
       );
     },
     async attach(pool, { first, signal }) {
+      if (pool.type === 'RBD') {
+        ownRbdPools.delete(rbdKey(pool));
+        if (first) await attachRbdPool(pool, signal);
+        return this.resolve(pool, signal);
+      }
       const here = await prepared(pool, signal);
       if (first && pool.type !== 'Filesystem') await markPool(here.path, pool.uuid);
       return this.resolve(pool, signal);
     },
     async detach(pool, { last, signal }) {
+      if (pool.type === 'RBD') {
+        ownRbdPools.delete(rbdKey(pool));
+        if (last) await detachRbdPool(pool, signal);
+        return;
+      }
       const directory = directoryOf(pool);
       if (pool.type === 'Filesystem') return;
       if (last) await unmarkPool(directory, pool.uuid);

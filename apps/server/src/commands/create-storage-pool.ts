@@ -38,6 +38,9 @@ export const createStoragePool = implement(specs.createStoragePool, async (conte
         path: place.path,
         host_address: place.server ?? null,
         mount_options: place.mountOptions ?? null,
+        port: place.rbd?.port ?? null,
+        rbd_user: place.rbd?.user ?? null,
+        rbd_secret: place.rbd?.secret ?? null,
         tags: tags ?? null,
         // no instance is placed on it before a host has said that it is there
         status: 'Initialized',

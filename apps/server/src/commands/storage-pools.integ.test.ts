@@ -160,3 +160,34 @@ test('a pool is changed, and deleted when nothing is on it: its mark goes with t
   assert.deepEqual(await api.links(), []);
   assert.equal((await api.create()).status, 200, 'its directory may be a pool again');
 });
+
+test('an RBD pool is shown with its monitor and its name; its secret goes to hosts, and is in no answer, event or job', async (t) => {
+  const api = await withHosts(t);
+  const secret = 'AQ+topsecret/of/ceph==';
+  const url = 'rbd://cloud:AQ-topsecret_of_ceph==@10.0.0.9:6790/primary';
+  const answer = await api.create({ name: 'ceph', url, scope: 'zone' });
+  const pool = poolOf(answer);
+  assert.deepEqual(
+    [pool['state'], pool['type'], pool['ipaddress'], pool['path']],
+    ['Up', 'RBD', '10.0.0.9', 'primary'],
+    answer.text,
+  );
+  assert.deepEqual((api.agents.calls[0]!.params as { pool: object }).pool, {
+    uuid: pool['id'],
+    type: 'RBD',
+    path: 'primary',
+    rbd: { monitors: ['10.0.0.9:6790'], user: 'cloud', secret },
+  });
+  const again = await api.create({ name: 'other', url });
+  assert.match(String(again.content['errortext']), /url: is the storage pool ceph/);
+  const told = [
+    answer.text,
+    again.text,
+    ...(await Promise.all(
+      ['listStoragePools', 'listEvents', 'listAsyncJobs', 'listAlerts'].map(
+        async (command) => (await api.call(command, {})).text,
+      ),
+    )),
+  ];
+  for (const text of told) assert.doesNotMatch(text, /topsecret/);
+});

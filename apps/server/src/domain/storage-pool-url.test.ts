@@ -23,6 +23,18 @@ test('CloudStack’s URLs name a shared directory or an NFS export, in any case,
   assert.equal(mountOptions, 'nfsvers=4.1,hard');
 });
 
+test('an RBD pool’s secret is taken as Ceph prints it, percent-encoded, and as CloudStack’s clients write it', () => {
+  for (const secret of ['AQ+/xy==', 'AQ-_xy==', 'AQ%2B%2Fxy%3D%3D']) {
+    assert.deepEqual(sharedPoolPlace(`rbd://cloud:${secret}@mon1:6790/primary`, {}), {
+      type: 'RBD',
+      path: 'primary',
+      server: 'mon1',
+      rbd: { user: 'cloud', secret: 'AQ+/xy==', port: 6790 },
+    });
+  }
+  assert.equal(sharedPoolPlace('RBD://a:b@10.0.0.1,[FD00::5],mon/p', {}).server, '10.0.0.1,[fd00::5],mon');
+});
+
 for (const [url, details, rule] of [
   ['/mnt/shared', {}, /url: must be like nfs:/],
   ['ftp://nas/p', {}, /url: must be like nfs:/],
@@ -33,7 +45,16 @@ for (const [url, details, rule] of [
   ['nfs://user:secret@nas/p', {}, /a host and a path/],
   ['nfs://nas/p?x=1', {}, /a host and a path/],
   ['nfs://-oexec/p', {}, /name the NFS server/],
-  ['rbd://user:secret@mon/pool', {}, /rbd are not supported|kind rbd/],
+  ['rbd://mon/pool', {}, /rbd:\/\/USER:SECRET@MONITOR/],
+  ['rbd://user:secret@-mon/pool', {}, /name the monitors/],
+  ['rbd://user:secret@mon:0/pool', {}, /possible port/],
+  ['rbd://user:secret@mon/-pool', {}, /plain name/],
+  ['rbd://us,er:secret@mon/pool', {}, /plain name/],
+  ['rbd://user:secret!@mon/pool', {}, /base64/],
+  ['rbd://user:secret@mon/pool/image', {}, /rbd:\/\/USER:SECRET@MONITOR|name the monitors/],
+  ['rbd://user:secret%@mon/pool', {}, /rbd:\/\/USER:SECRET@MONITOR/],
+  ['rbd://user:secret@mon/pool', { rbd_default_data_pool: 'x' }, /is not supported for RBD/],
+  ['iscsi://nas/p', {}, /kind iscsi are not supported/],
   ['nfs://nas/p', { 'nfs.mount.options': 'exec' }, /exec is not allowed/],
   ['nfs://nas/p', { 'nfs.mount.options': 'a b' }, /is no option of mount/],
   ['nfs://nas/p', { other: 'x' }, /details: other is not supported/],

@@ -1,31 +1,38 @@
 import type { PoolReference } from '@millrace/agent-protocol';
 import { ApiError, invalidParameter } from '@millrace/api';
+import { type RbdPlace, rbdPoolPlace } from './rbd-pool-url.ts';
 
-/** Where a shared storage pool is. */
-export type SharedPoolPlace = Omit<PoolReference, 'uuid'>;
+/** Where a shared storage pool is. Of RBD with the secret. */
+export type SharedPoolPlace = Omit<PoolReference, 'uuid' | 'rbd'> & { readonly rbd?: RbdPlace };
 
 /** CloudStack's scheme of each kind of pool that can be created; local ones come with their hosts. */
 const kinds = { nfs: 'NetworkFilesystem', sharedmountpoint: 'SharedMountPoint' } as const;
 
 /**
- * Reads the `url` of createStoragePool: `nfs://SERVER/export`, `SharedMountPoint://localhost/mnt/shared`.
+ * Reads the `url` of createStoragePool: `nfs://SERVER/export`, `SharedMountPoint://localhost/mnt/shared`,
+ * `rbd://USER:SECRET@MONITOR/POOL`.
  * @throws ApiError 431 naming the rule; 432 for a kind that this release has not
  */
 export function sharedPoolPlace(url: string, details: Readonly<Record<string, string>>): SharedPoolPlace {
   const parsed = URL.parse(url.trim());
   const scheme = parsed?.protocol.slice(0, -1).toLowerCase() ?? '';
-  if (['rbd', 'iscsi', 'clvm', 'presetup', 'gluster', 'filesystem', 'file'].includes(scheme)) {
+  if (['iscsi', 'clvm', 'presetup', 'gluster', 'filesystem', 'file'].includes(scheme)) {
     throw new ApiError(
       'UNSUPPORTED_ACTION_ERROR',
       scheme.startsWith('file')
         ? 'local pools come with their hosts: start the agent with MILLRACE_POOL_PATH'
-        : `storage pools of the kind ${scheme} are not supported in this release: nfs and SharedMountPoint are`,
+        : `storage pools of the kind ${scheme} are not supported in this release: nfs, rbd and SharedMountPoint are`,
     );
+  }
+  if (/^\s*rbd:/i.test(url)) {
+    const [unknown] = Object.keys(details);
+    if (unknown === undefined) return rbdPoolPlace(url.trim());
+    throw invalidParameter('details', `${unknown.slice(0, 80)} is not supported for RBD`);
   }
   if (!parsed || (scheme !== 'nfs' && scheme !== 'sharedmountpoint')) {
     throw invalidParameter(
       'url',
-      'must be like nfs://SERVER/export or SharedMountPoint://localhost/mnt/shared',
+      'must be like nfs://SERVER/export, rbd://USER:SECRET@MONITOR/POOL or SharedMountPoint://localhost/mnt/shared',
     );
   }
   const path = decodeURIComponent(parsed.pathname).replace(/\/+$/, '');

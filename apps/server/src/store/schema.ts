@@ -157,6 +157,10 @@ export interface Tables {
     status: Defaulted<string>;
     tags: Nullable<string>;
     mount_options: Nullable<string>;
+    port: Nullable<number>;
+    rbd_user: Nullable<string>;
+    /** Of cephx: for hosts alone. */
+    rbd_secret: Nullable<string>;
   };
   storage_pool_host_ref: { pool_id: number; host_id: number; local_path: string; created: Created };
   service_offering: Identified & {

@@ -3,14 +3,30 @@ import { sql } from 'kysely';
 import type { Executor } from './database.ts';
 import type { Row } from './schema.ts';
 
-/** A pool of several hosts as those hosts are told of it. */
+/** What `sharedPoolReference` is made of. */
+export const poolReferenceColumns = [
+  'uuid',
+  'path',
+  'pool_type',
+  'host_address',
+  'mount_options',
+  'port',
+  'rbd_user',
+  'rbd_secret',
+] as const;
+
+/** A pool of several hosts as those hosts are told of it. Of RBD it holds the secret: for the agent alone. */
 export function sharedPoolReference(
-  pool: Pick<Row<'storage_pool'>, 'uuid' | 'path' | 'host_address' | 'mount_options'> & {
-    readonly pool_type: string;
-  },
+  pool: Pick<Row<'storage_pool'>, (typeof poolReferenceColumns)[number]>,
 ): PoolReference | undefined {
   const { uuid, path } = pool;
   if (pool.pool_type === 'SharedMountPoint') return { uuid, path, type: 'SharedMountPoint' };
+  if (pool.pool_type === 'RBD') {
+    const { host_address: monitors, port, rbd_user: user, rbd_secret: secret } = pool;
+    if (monitors === null || user === null || secret === null) return undefined;
+    const withPort = (name: string) => (port === null ? name : `${name}:${port}`);
+    return { uuid, path, type: 'RBD', rbd: { monitors: monitors.split(',').map(withPort), user, secret } };
+  }
   if (pool.pool_type !== 'NetworkFilesystem' || pool.host_address === null) return undefined;
   return {
     uuid,

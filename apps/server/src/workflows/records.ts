@@ -5,7 +5,7 @@ import { dataVolumesOf } from '../store/data-volumes.ts';
 import type { Executor } from '../store/database.ts';
 import type { Row } from '../store/schema.ts';
 import { readSetting } from '../store/settings.ts';
-import { sharedPoolReference } from '../store/shared-pools.ts';
+import { poolReferenceColumns, sharedPoolReference } from '../store/shared-pools.ts';
 
 /** An instance with what it is made from. */
 export interface VmRecord {
@@ -63,12 +63,8 @@ export async function loadPlace(executor: Executor, hostId: number, poolId: numb
     .where('storage_pool_host_ref.host_id', '=', hostId)
     .where('storage_pool_host_ref.pool_id', '=', poolId)
     .select([
-      'storage_pool.uuid',
+      ...poolReferenceColumns.map((name) => `storage_pool.${name}` as const),
       'storage_pool.name as pool_name',
-      'storage_pool.pool_type',
-      'storage_pool.path',
-      'storage_pool.host_address',
-      'storage_pool.mount_options',
       'storage_pool_host_ref.local_path',
       'host.name as host_name',
       'host.pod_id',

@@ -197,7 +197,7 @@ export const createStoragePool = defineCommand({
   params: {
     name: param.string('the name of the pool', { required: true }),
     url: param.string(
-      'nfs://SERVER/export, or SharedMountPoint://localhost/DIRECTORY, which hosts have mounted',
+      'nfs://SERVER/export, rbd://USER:SECRET@MONITOR/POOL (+ and / of the secret as - and _), or SharedMountPoint://localhost/DIRECTORY, which hosts have mounted',
       {
         required: true,
         length: 2048,
