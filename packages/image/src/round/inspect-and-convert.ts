@@ -36,7 +36,7 @@ export async function inspectAndConvert(
   const from = found.format;
   if (from === 'raw' || from === 'iso') throw new Error('nothing else is converted');
   journal.enterPhase('converting');
-  if (!image.convert) throw new FetchFault('CONVERTER_MISSING', 'the pool stores no files');
+  if (!image.convert) throw new FetchFault('CONVERSION_NEEDS_FILES', `${from} arrived where ${to} is stored`);
   await image.convert(async (path, output) => {
     const maxOutputBytes = largestResult(to, found.virtualSizeBytes);
     await convertImage({ path, from, to, output, maxOutputBytes, signal: options.signal });

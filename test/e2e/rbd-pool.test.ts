@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { after, before, test } from 'node:test';
+import { rbdImages } from '../../packages/image/src/rbd/rbd-images.ts';
+import { microGuestLines } from '../fixtures/micro-guest.ts';
+import { type CephCluster, startCeph } from '../lab/ceph.ts';
+import { type LabHost, labAddress } from '../lab/lab-host.ts';
+import { type LabCloud, startLabCloud, until } from './lab-cloud.ts';
+
+/** A storage pool on a real Ceph cluster, which the hosts and their guests reach themselves. */
+
+let cloud: LabCloud;
+let ceph: CephCluster;
+let poolId: string;
+let template: string;
+const hosts: LabHost[] = [];
+const vms: string[] = [];
+
+/** As web servers do, and the lab's does not: a qcow2 image is put into place while it arrives only when its tables can be read first. */
+function answerInParts(request: IncomingMessage, response: ServerResponse): boolean {
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
+  const { image } = cloud;
+  const headers = { 'accept-ranges': 'bytes', etag: '"1"' };
+  if (first === undefined) {
+    response.writeHead(200, { ...headers, 'content-length': image.length }).end(image);
+    return true;
+  }
+  const from = Number(first);
+  const to = Math.min(last ? Number(last) : image.length - 1, image.length - 1);
+  response
+    .writeHead(206, {
+      ...headers,
+      'content-range': `bytes ${from}-${to}/${image.length}`,
+      'content-length': to - from + 1,
+    })
+    .end(image.subarray(from, to + 1));
+  return true;
+}
+
+before(async () => {
+  cloud = await startLabCloud();
+  cloud.misbehave = answerInParts;
+  ceph = await startCeph(labAddress);
+  for (const number of [11, 12]) hosts.push(await cloud.addHost(number));
+});
+after(async () => {
+  for (const host of [...(cloud?.hosts ?? [])]) await cloud.lose(host);
+  await ceph?.[Symbol.asyncDispose]();
+  await cloud?.[Symbol.asyncDispose]();
+});
+
+const api = () => cloud.instance.api;
+const idOf = async (host: LabHost) => String((await cloud.hostNamed(host.name))!['id']);
+const urlWith = (secret: string) =>
+  `rbd://${ceph.user}:${secret.replaceAll('+', '-').replaceAll('/', '_')}@${ceph.monitor}/${ceph.pool}`;
+const create = (url: string) =>
+  api().call('createStoragePool', { name: 'ceph', url, zoneid: cloud.zoneid, scope: 'zone' });
+const images = () =>
+  rbdImages(
+    { monitors: [ceph.monitor], pool: ceph.pool, user: ceph.user, secret: ceph.secret },
+    AbortSignal.timeout(60_000),
+  );
+const run = async (command: string, params: Record<string, string>) => {
+  const job = await api().run(command, params, 180_000);
+  assert.equal(job.jobstatus, 1, JSON.stringify(job));
+  return job;
+};
+
+test('a wrong secret becomes no pool, and the answer says why without it', async () => {
+  const wrong = `${'A'.repeat(38)}==`;
+  await assert.rejects(create(urlWith(wrong)), (error: Error) => {
+    assert.match(error.message, /no host reaches the storage.*kvm-11: .*RBD pool primary: /s);
+    assert.ok(!error.message.includes(wrong));
+    return true;
+  });
+});
+
+test('an image is fetched into the pool once, and guests on either host boot from clones of it', async () => {
+  const answer = await create(urlWith(ceph.secret));
+  const pool = answer['storagepool'] as Record<string, unknown>;
+  poolId = String(pool['id']);
+  assert.deepEqual(
+    [pool['state'], pool['type'], pool['ipaddress'], pool['path']],
+    ['Up', 'RBD', labAddress, ceph.pool],
+  );
+  assert.ok(Number(pool['disksizetotal']) > 0);
+  for (const local of await api().list('listStoragePools', { scope: 'HOST' })) {
+    await api().call('updateStoragePool', { id: String(local['id']), enabled: 'false' });
+  }
+  template = await cloud.newTemplate();
+  for (const [index, host] of hosts.entries()) {
+    const job = await run('deployVirtualMachine', {
+      ...cloud.deployment(template, `rbd-${index}`),
+      hostid: await idOf(host),
+    });
+    assert.equal(job.jobattempts?.[0]?.sources.length, index === 0 ? 1 : 0);
+    const vm = (job.jobresult!['virtualmachine'] as { id: string }).id;
+    vms.push(vm);
+    await cloud.untilGuestSays(vm, microGuestLines.up(1, 'lab'));
+  }
+  const names = await images().list();
+  assert.equal(names.filter((name) => !name.startsWith('.')).length, 3, names.join(' '));
+  assert.ok(names.includes(template));
+});
+
+test('a qcow2 that comes whole or not at all is refused on RBD by name, and leaves nothing in the pool', async () => {
+  cloud.misbehave = undefined;
+  const whole = await cloud.newTemplate();
+  const before = await images().list();
+  const params = { ...cloud.deployment(whole, 'rbd-whole'), hostid: await idOf(hosts[0]!) };
+  const job = await api().run('deployVirtualMachine', params, 180_000);
+  cloud.misbehave = answerInParts;
+  assert.equal(job.jobstatus, 2);
+  assert.match(JSON.stringify(job.jobresult), /an RBD pool has no files for that/);
+  assert.deepEqual(await images().list(), before);
+  const left = (await api().list('listVirtualMachines', { name: 'rbd-whole' }))[0];
+  if (left) await run('destroyVirtualMachine', { id: String(left['id']), expunge: 'true' });
+});
+
+test('no program of a host has the secret among its arguments, and libvirt tells it to nobody', async () => {
+  for (const host of hosts) {
+    const { stdout } = await host.run('ps', ['-eo', 'args']);
+    assert.match(stdout, /qemu-system/);
+    assert.ok(!stdout.includes(ceph.secret));
+    await assert.rejects(host.run('virsh', ['-c', 'qemu:///system', 'secret-get-value', poolId]), /private/);
+  }
+});
+
+test('a disk keeps what its guest wrote over a stop, and the guest may start on the other host', async () => {
+  await run('stopVirtualMachine', { id: vms[0]!, forced: 'true' });
+  await run('startVirtualMachine', { id: vms[0]!, hostid: await idOf(hosts[1]!) });
+  await cloud.untilGuestSays(vms[0]!, microGuestLines.up(2, 'lab'));
+});
+
+test('expunged instances take their clones with them, and then the pool can be deleted with all that is in it', async () => {
+  for (const id of vms) await run('destroyVirtualMachine', { id, expunge: 'true' });
+  await until('the clones are gone', 60_000, async () => {
+    const left = (await images().list()).filter((name) => !name.startsWith('.'));
+    return left.length === 1 && left[0] === template ? true : undefined;
+  });
+  await until('the pool can be deleted', 60_000, () =>
+    api()
+      .call('deleteStoragePool', { id: poolId, forced: 'true' })
+      .then(
+        () => true,
+        () => undefined,
+      ),
+  );
+  const [event] = await api().list('listEvents', { type: 'STORAGE.POOL.DELETE' });
+  assert.deepEqual(await images().list(), [], String(event!['description']));
+});
