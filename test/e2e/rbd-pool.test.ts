@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { after, before, test } from 'node:test';
 import { rbdImages } from '../../packages/image/src/rbd/rbd-images.ts';
 import { microGuestLines } from '../fixtures/micro-guest.ts';
+import { microIso } from '../fixtures/micro-iso.ts';
 import { type CephCluster, startCeph } from '../lab/ceph.ts';
 import { type LabHost, labAddress } from '../lab/lab-host.ts';
 import { type LabCloud, startLabCloud, until } from './lab-cloud.ts';
@@ -13,6 +14,9 @@ let cloud: LabCloud;
 let ceph: CephCluster;
 let poolId: string;
 let template: string;
+let volume: string;
+let isoId: string;
+const iso = microIso({ label: 'DRIVERS', boot: { tag: 'iso' } });
 const hosts: LabHost[] = [];
 const vms: string[] = [];
 
@@ -60,6 +64,11 @@ const images = () =>
     { monitors: [ceph.monitor], pool: ceph.pool, user: ceph.user, secret: ceph.secret },
     AbortSignal.timeout(60_000),
   );
+const drivesOf = async (host: LabHost) => {
+  const [row] = await api().list('listVirtualMachines', { id: vms[0]! });
+  const argv = ['-c', 'qemu:///system', 'domblklist', String(row!['instancename'])];
+  return (await host.run('virsh', argv)).stdout;
+};
 const run = async (command: string, params: Record<string, string>) => {
   const job = await api().run(command, params, 180_000);
   assert.equal(job.jobstatus, 1, JSON.stringify(job));
@@ -130,6 +139,68 @@ test('a disk keeps what its guest wrote over a stop, and the guest may start on 
   await run('stopVirtualMachine', { id: vms[0]!, forced: 'true' });
   await run('startVirtualMachine', { id: vms[0]!, hostid: await idOf(hosts[1]!) });
   await cloud.untilGuestSays(vms[0]!, microGuestLines.up(2, 'lab'));
+});
+
+test('a data disk is an image of its own: plugged into a running guest, and grown under it', async () => {
+  const [custom] = await api().list('listDiskOfferings', { name: 'Custom' });
+  const diskofferingid = String(custom!['id']);
+  const made = await run('createVolume', { diskofferingid, size: '1', name: 'data', zoneid: cloud.zoneid });
+  volume = (made.jobresult!['volume'] as { id: string }).id;
+  await run('attachVolume', { id: volume, virtualmachineid: vms[0]! });
+  const [row] = await api().list('listVirtualMachines', { id: vms[0]! });
+  const sizeSeen = async () => {
+    const argv = ['-c', 'qemu:///system', 'domblkinfo', String(row!['instancename']), 'vdb'];
+    return /Capacity:\s+(\d+)/.exec((await hosts[1]!.run('virsh', argv)).stdout)?.[1];
+  };
+  assert.equal(await sizeSeen(), String(1024 ** 3));
+  await run('resizeVolume', { id: volume, size: '2' });
+  assert.equal(await sizeSeen(), String(2 * 1024 ** 3));
+  assert.equal(await images().sizeOf(volume), 2 * 1024 ** 3);
+});
+
+test('an ISO in the pool is put into the drive of a running guest', async () => {
+  cloud.misbehave = (_, response) => {
+    response.writeHead(200, { 'content-length': iso.length }).end(iso);
+    return true;
+  };
+  const [registered] = await api().list('registerIso', {
+    name: 'drivers',
+    displaytext: 'Drivers',
+    url: `http://${labAddress}:${cloud.imagePort}/drivers.iso`,
+    zoneid: cloud.zoneid,
+  });
+  isoId = String(registered!['id']);
+  await run('attachIso', { id: isoId, virtualmachineid: vms[0]! });
+  assert.equal(await images().sizeOf(isoId), iso.length);
+  assert.match(await drivesOf(hosts[1]!), new RegExp(`hdc\\s+${ceph.pool}/${isoId}`));
+});
+
+test('an instance with an empty disk boots from an ISO in the pool', async () => {
+  const job = await run('deployVirtualMachine', {
+    ...cloud.deployment(isoId, 'installed'),
+    rootdisksize: '1',
+  });
+  const { id } = job.jobresult!['virtualmachine'] as { id: string };
+  await cloud.untilGuestSays(id, microGuestLines.up(1, 'iso'));
+  await run('destroyVirtualMachine', { id, expunge: 'true' });
+});
+
+test('a running guest with its disks and its ISO is moved to another host, and does not notice', async () => {
+  await run('migrateVirtualMachine', { virtualmachineid: vms[0]!, hostid: await idOf(hosts[0]!) });
+  const drives = await drivesOf(hosts[0]!);
+  for (const name of ['vda', 'vdb', 'hdc']) assert.match(drives, new RegExp(`${name}\\s+${ceph.pool}/`));
+  await run('stopVirtualMachine', { id: vms[0]! });
+  await cloud.untilGuestSays(vms[0]!, microGuestLines.powerButton);
+});
+
+test('a disk and an ISO are taken away from a stopped instance, and go', async () => {
+  await run('detachVolume', { id: volume });
+  await api().call('deleteVolume', { id: volume });
+  await run('detachIso', { virtualmachineid: vms[0]! });
+  await run('deleteIso', { id: isoId });
+  await until('their images are gone', 60_000, async () =>
+    (await images().list()).some((name) => name === volume || name === isoId) ? undefined : true,
+  );
 });
 
 test('expunged instances take their clones with them, and then the pool can be deleted with all that is in it', async () => {

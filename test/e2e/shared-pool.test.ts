@@ -50,7 +50,7 @@ test('a directory that no host offers, or that belongs to another cloud, becomes
   const create = (url: string) =>
     api().call('createStoragePool', { name: 'shared', url, zoneid: cloud.zoneid, scope: 'zone' });
   await assert.rejects(create('SharedMountPoint://localhost/etc'), /kvm-11: .*MILLRACE_SHARED_PATHS/);
-  await assert.rejects(create('rbd://user:secret@mon/pool'), /not supported in this release/);
+  await assert.rejects(create('iscsi://nas/target'), /not supported in this release/);
   await assert.rejects(create('SharedMountPoint://localhost/'), /absolute directory/);
   await writeFile(join(shared, '.millrace-pool'), '0b1d7a52-6f0e-4c4e-8d38-6a3c9b1f2e77\n');
   await assert.rejects(
