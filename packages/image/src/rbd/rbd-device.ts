@@ -2,7 +2,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { spawnProgram } from '@millrace/core';
+import { hasErrorCode, spawnProgram } from '@millrace/core';
 import { FetchFault } from '../errors.ts';
 import { connectNbd, type NbdClient } from './nbd-client.ts';
 import { type RbdPool, requireRbdName, requireRbdPool, withSecretFile } from './rbd-pool.ts';
@@ -59,7 +59,7 @@ export async function openRbdDevice(pool: RbdPool, image: string, signal: AbortS
           throw new FetchFault('POOL_UNAVAILABLE', `${pool.pool}/${image}: ${complaints.trim().slice(-500)}`);
         await delay(10);
       }
-      const client = await connectNbd(socketPath);
+      const client = await connectListening(socketPath, deadline);
       // nobody else comes, and nothing is left of it when this process is killed
       await rm(directory, { recursive: true, force: true });
       return {
@@ -79,6 +79,18 @@ export async function openRbdDevice(pool: RbdPool, image: string, signal: AbortS
       throw error;
     }
   });
+}
+
+/** A socket is there a moment before its server listens. */
+async function connectListening(socketPath: string, deadline: number): Promise<NbdClient> {
+  for (;;) {
+    try {
+      return await connectNbd(socketPath);
+    } catch (error) {
+      if (!hasErrorCode(error, 'ECONNREFUSED') || performance.now() > deadline) throw error;
+      await delay(10);
+    }
+  }
 }
 
 function argumentsOf(pool: RbdPool, image: string, socketPath: string): string[] {

@@ -13,6 +13,7 @@ import { startBadWebServer } from '../../../../test/servers/bad-web-server.ts';
 import { fetchImage } from '../fetch-image.ts';
 import { requestFor, temporaryDirectory } from '../testing/request.ts';
 import { rbdImages, rbdPartialPrefix, removeStaleRbdPartials } from './rbd-images.ts';
+import { markRbdPool, rbdPoolMark, unmarkRbdPool } from './rbd-mark.ts';
 import { type RbdPool, runCeph } from './rbd-pool.ts';
 import { rbdSink } from './rbd-sink.ts';
 
@@ -161,6 +162,20 @@ for (const format of ['raw', 'qcow2'] as const) {
     assert.deepEqual(await images.list(), []);
   });
 }
+
+test('of two clouds that mark a pool at once one has it, and only that one takes its mark away', async () => {
+  assert.equal(await rbdPoolMark(pool, signal), undefined);
+  const [one, two] = [randomUUID(), randomUUID()];
+  const owners = await Promise.all([markRbdPool(pool, one, signal), markRbdPool(pool, two, signal)]);
+  const owner = await rbdPoolMark(pool, signal);
+  assert.ok(owner === one || owner === two);
+  assert.deepEqual(owners, [owner, owner]);
+  assert.deepEqual(await images.list(), ['.millrace-pool']);
+  await unmarkRbdPool(pool, owner === one ? two : one, signal);
+  assert.equal(await rbdPoolMark(pool, signal), owner);
+  await unmarkRbdPool(pool, owner, signal);
+  assert.deepEqual(await images.list(), []);
+});
 
 test('the pool tells its capacity', async () => {
   const space = await images.space();
