@@ -376,6 +376,8 @@ export interface Tables {
     ended: Time;
   };
   direct_download_certificate: Identified & { alias: string; certificate: string; zone_id: number };
+  /** One row: it tells a server that comes later whether it has the keys. */
+  sealing_check: { id: Defaulted<number>; text: string };
   certificate_authority: {
     id: Defaulted<number>;
     certificate: string;
