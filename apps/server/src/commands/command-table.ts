@@ -15,7 +15,9 @@ import {
   revokeTemplateDirectDownloadCertificate,
   uploadTemplateDirectDownloadCertificate,
 } from './certificates.ts';
+import { changeServiceForVirtualMachine, scaleVirtualMachine } from './change-service-for-virtual-machine.ts';
 import type { Command } from './command.ts';
+import { copyTemplate } from './copy-template.ts';
 import { createConsoleEndpoint } from './create-console-endpoint.ts';
 import { createSSHKeyPair } from './create-ssh-key-pair.ts';
 import { createStoragePool } from './create-storage-pool.ts';
@@ -29,7 +31,12 @@ import { deleteUserData } from './delete-user-data.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine } from './destroy-virtual-machine.ts';
 import { detachIso } from './detach-iso.ts';
-import { createDiskOffering, deleteDiskOffering, listDiskOfferings } from './disk-offerings.ts';
+import {
+  createDiskOffering,
+  deleteDiskOffering,
+  listDiskOfferings,
+  updateDiskOffering,
+} from './disk-offerings.ts';
 import { createDomain, deleteDomain, listDomainChildren, listDomains, updateDomain } from './domains.ts';
 import { evictTemplate } from './evict-template.ts';
 import { expungeVirtualMachine } from './expunge-virtual-machine.ts';
@@ -39,6 +46,12 @@ import { getVirtualMachineConsoleOutput } from './get-virtual-machine-console-ou
 import { getVMPassword } from './get-vm-password.ts';
 import { cancelHostAsDegraded, declareHostAsDegraded } from './host-degraded.ts';
 import { cancelHostMaintenance, prepareHostForMaintenance, reconnectHost } from './host-maintenance.ts';
+import {
+  listIsoPermissions,
+  listTemplatePermissions,
+  updateIsoPermissions,
+  updateTemplatePermissions,
+} from './image-permissions.ts';
 import { linkUserDataToTemplate } from './link-user-data-to-template.ts';
 import { listApis } from './list-apis.ts';
 import { listAsyncJobs } from './list-async-jobs.ts';
@@ -49,6 +62,7 @@ import { listEvents } from './list-events.ts';
 import { listHosts } from './list-hosts.ts';
 import { listIsos } from './list-isos.ts';
 import { listNetworks } from './list-networks.ts';
+import { listHypervisors, listOsCategories } from './list-os-categories.ts';
 import { listOsTypes } from './list-os-types.ts';
 import { listPods } from './list-pods.ts';
 import { listServiceOfferings } from './list-service-offerings.ts';
@@ -87,9 +101,11 @@ import {
 import { createServiceOffering, deleteServiceOffering, updateServiceOffering } from './service-offerings.ts';
 import { startVirtualMachine } from './start-virtual-machine.ts';
 import { stopVirtualMachine } from './stop-virtual-machine.ts';
+import { createTags, deleteTags, listTags } from './tags.ts';
 import { updateConfiguration } from './update-configuration.ts';
 import { updateHost } from './update-host.ts';
 import { updateStoragePool } from './update-storage-pool.ts';
+import { updateIso, updateTemplate } from './update-template.ts';
 import { updateVirtualMachine } from './update-virtual-machine.ts';
 import { createUser, deleteUser, disableUser, enableUser, lockUser, updateUser } from './users.ts';
 
@@ -133,6 +149,21 @@ export const commandTable: readonly Command[] = [
   updateAccount,
   createDomain,
   deleteDomain,
+  changeServiceForVirtualMachine,
+  scaleVirtualMachine,
+  copyTemplate,
+  listIsoPermissions,
+  listTemplatePermissions,
+  updateIsoPermissions,
+  updateTemplatePermissions,
+  listHypervisors,
+  listOsCategories,
+  createTags,
+  deleteTags,
+  listTags,
+  updateIso,
+  updateTemplate,
+  updateDiskOffering,
   listDomainChildren,
   listDomains,
   updateDomain,

@@ -28,6 +28,10 @@ export interface JobParameters {
   attachIso: { vmId: number; isoId: number; forced: boolean };
   detachIso: { vmId: number; forced: boolean };
   /** The call has done it: clients expect a job all the same. */
+  copyTemplate: { templateId: number };
+  scaleVirtualMachine: object;
+  createTags: object;
+  deleteTags: object;
   deleteDomain: object;
   deleteAccount: object;
   disableAccount: { accountUuid: string };

@@ -170,7 +170,12 @@ export interface Tables {
     host_tag: Nullable<string>;
     ha_enabled: Defaulted<boolean>;
   };
-  disk_offering: Identified & { name: string; display_text: string; disk_size: Nullable<number> };
+  disk_offering: Identified & {
+    name: string;
+    display_text: string;
+    disk_size: Nullable<number>;
+    sort_key: Defaulted<number>;
+  };
   networks: Identified & {
     name: string;
     display_text: string;
@@ -219,6 +224,20 @@ export interface Tables {
     state: Defaulted<string>;
     user_data_id: Nullable<number>;
     user_data_link_policy: Nullable<string>;
+    image_uuid: Nullable<string>;
+    superseded_by: Nullable<number>;
+    sort_key: Defaulted<number>;
+  };
+  launch_permission: { template_id: number; account_id: number; created: Created };
+  resource_tags: {
+    id: Generated<number>;
+    uuid: Defaulted<string>;
+    key: string;
+    value: string;
+    resource_type: string;
+    resource_uuid: string;
+    account_id: number;
+    created: Created;
   };
   ssh_keypairs: {
     id: Generated<number>;

@@ -5,10 +5,10 @@ import { attachVolume, createVolume, detachVolume, resizeVolume } from './data-d
 import { deleteIso, deleteTemplate } from './delete-template.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine, expungeVirtualMachine } from './destroy-virtual-machine.ts';
+import { doneJobs } from './done-jobs.ts';
 import { evictTemplate } from './evict-template.ts';
 import { answerWithHost, prepareHostForMaintenance, reconnectHost } from './host-maintenance.ts';
 import type { WorkflowDeps } from './host-steps.ts';
-import { identityJobs } from './identity-jobs.ts';
 import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
 import { rebootVirtualMachine, startVirtualMachine, stopVirtualMachine } from './power-virtual-machine.ts';
 import { prepareTemplate } from './prepare-template.ts';
@@ -45,6 +45,6 @@ export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQ
     detachIso: detachIso(deps),
     prepareTemplate: prepareTemplate(deps),
     evictTemplate: evictTemplate(deps),
-    ...identityJobs(),
+    ...doneJobs(),
   };
 }

@@ -139,7 +139,7 @@ export function diskTemplateId(template: Pick<Row<'vm_template'>, 'id' | 'format
 
 /** What a host makes a disk on, when it makes one from this template. */
 export function backingOf(
-  template: Pick<Row<'vm_template'>, 'uuid' | 'format'>,
+  template: NamedImage,
   installPath: string | undefined,
 ): { readonly installPath: string; readonly format: 'qcow2' | 'raw' } | undefined {
   const format = imageFormatOf(template);
@@ -147,9 +147,11 @@ export function backingOf(
 }
 
 /** The name of a template's file on every pool. */
-export function templateFileName(template: Pick<Row<'vm_template'>, 'uuid' | 'format'>): string {
-  return `${template.uuid}.${imageFormatOf(template)}`;
+export function templateFileName(template: NamedImage): string {
+  return `${template.image_uuid ?? template.uuid}.${imageFormatOf(template)}`;
 }
+
+type NamedImage = Pick<Row<'vm_template'>, 'uuid' | 'image_uuid' | 'format'>;
 
 /** The root disk that an instance has now. */
 export async function rootVolumeOf(executor: Executor, vmId: number): Promise<Row<'volumes'> | undefined> {
@@ -177,7 +179,7 @@ export async function loadVmSpec(
     .selectFrom('vm_template')
     .innerJoin('vm_instance', 'vm_instance.iso_id', 'vm_template.id')
     .where('vm_instance.id', '=', vm.id)
-    .select(['vm_template.uuid', 'vm_template.format', 'vm_template.bootable'])
+    .select(['vm_template.uuid', 'vm_template.image_uuid', 'vm_template.format', 'vm_template.bootable'])
     .executeTakeFirst();
   const nics = await executor
     .selectFrom('nics')

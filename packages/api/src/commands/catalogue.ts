@@ -4,12 +4,14 @@ import * as certificates from './certificates.ts';
 import * as deploy from './deploy-virtual-machine.ts';
 import * as guestAccess from './guest-access.ts';
 import * as identity from './identity.ts';
+import * as imageUpdates from './image-updates.ts';
 import * as infrastructure from './infrastructure.ts';
 import * as isos from './isos.ts';
 import * as jobs from './jobs.ts';
 import * as offerings from './offerings.ts';
 import * as resources from './resources.ts';
 import * as session from './session.ts';
+import * as tags from './tags.ts';
 import * as templates from './templates.ts';
 import * as virtualMachines from './virtual-machines.ts';
 import * as volumes from './volumes.ts';
@@ -20,6 +22,8 @@ export const specs = {
   ...jobs,
   ...templates,
   ...isos,
+  ...imageUpdates,
+  ...tags,
   ...certificates,
   ...deploy,
   ...virtualMachines,

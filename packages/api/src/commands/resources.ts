@@ -1,13 +1,14 @@
 import { defineCommand, everyone } from '../command.ts';
 import { eventFields } from '../entities/event.ts';
 import { networkFields } from '../entities/network.ts';
-import { osTypeFields } from '../entities/os-type.ts';
+import { hypervisorFields, osCategoryFields, osTypeFields } from '../entities/os-type.ts';
 import { serviceOfferingFields } from '../entities/service-offering.ts';
 import { volumeFields } from '../entities/volume.ts';
 import {
   iconFilter,
   ignored,
   matchesNothing,
+  noTagFilter,
   ownerParams,
   pagingParams,
   param,
@@ -75,7 +76,7 @@ export const listNetworks = defineCommand({
     physicalnetworkid: param.uuid('networks on this physical network', matchesNothing('there are none')),
     supportedservices: param.list('networks with these services', matchesNothing('list without it')),
     ...iconFilter,
-    ...tagFilter,
+    ...noTagFilter,
     ...projectFilter,
     ...ownerParams,
     ...pagingParams,
@@ -98,6 +99,30 @@ export const listOsTypes = defineCommand({
   },
   response: osTypeFields,
   result: { kind: 'list', key: 'ostype' },
+  roles: everyone,
+});
+
+export const listOsCategories = defineCommand({
+  name: 'listOsCategories',
+  description: 'Lists the categories of OS types',
+  isAsync: false,
+  params: {
+    id: param.uuid('the category of this ID'),
+    name: param.string('the category of this name'),
+    ...pagingParams,
+  },
+  response: osCategoryFields,
+  result: { kind: 'list', key: 'oscategory' },
+  roles: everyone,
+});
+
+export const listHypervisors = defineCommand({
+  name: 'listHypervisors',
+  description: 'Lists hypervisors',
+  isAsync: false,
+  params: { zoneid: param.uuid('hypervisors of this zone') },
+  response: hypervisorFields,
+  result: { kind: 'list', key: 'hypervisor' },
   roles: everyone,
 });
 

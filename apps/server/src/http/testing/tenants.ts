@@ -136,6 +136,14 @@ export async function giveBelongings(database: Database, name: string, hostId: n
       public_key: 'ssh-ed25519 AAAA',
     })
     .execute();
+  const vm = await instance('Running');
+  await database
+    .insertInto('resource_tags')
+    .values({
+      ...{ key: 'made-for', value: name, resource_type: 'UserVm', resource_uuid: vm },
+      account_id: tenant.accountId,
+    })
+    .execute();
   const job = randomUUID();
   await database
     .insertInto('async_job')
@@ -151,7 +159,7 @@ export async function giveBelongings(database: Database, name: string, hostId: n
     .execute();
   return {
     owner: { ...tenant, ...account },
-    vm: await instance('Running'),
+    vm,
     stoppedVm: await instance('Stopped'),
     volume: await addVolume(database, { accountId: tenant.accountId, zoneId: place.id, type: 'DATADISK' }),
     template: template.uuid,
