@@ -1,10 +1,11 @@
 import { entityNotFound, invalidParameter, specs } from '@millrace/api';
 import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
-import { findOffering } from '../store/offering-list.ts';
+import { findOffering, offeringOf } from '../store/offering-list.ts';
 import type { Row } from '../store/schema.ts';
 import { rootPoolOf } from '../store/volumes.ts';
 import { type Caller, implement } from './command.ts';
+import { demandResources } from './demand-resources.ts';
 import { demandState, lockIdleVm } from './request-vm-job.ts';
 import { loadVirtualMachine, withoutAdminFields } from './responses/virtual-machine.ts';
 
@@ -50,6 +51,11 @@ async function changeOffering(
   if (!offering) throw entityNotFound('serviceofferingid', params.serviceofferingid);
   const pool = await rootPoolOf(trx, vm.id);
   if (pool) demandFit(offering, pool);
+  const present = await offeringOf(trx, vm.service_offering_id);
+  await demandResources(trx, vm.account_id, {
+    cpu: offering.cpu - present.cpu,
+    memory: offering.ram_size - present.ram_size,
+  });
   await trx
     .updateTable('vm_instance')
     .set({ service_offering_id: offering.id, ha_enabled: offering.ha_enabled })

@@ -53,9 +53,11 @@ import {
   updateTemplatePermissions,
 } from './image-permissions.ts';
 import { linkUserDataToTemplate } from './link-user-data-to-template.ts';
+import { listAlerts, listEventTypes } from './list-alerts.ts';
 import { listApis } from './list-apis.ts';
 import { listAsyncJobs } from './list-async-jobs.ts';
 import { listCapabilities } from './list-capabilities.ts';
+import { listCapacity } from './list-capacity.ts';
 import { listClusters } from './list-clusters.ts';
 import { listConfigurations } from './list-configurations.ts';
 import { listEvents } from './list-events.ts';
@@ -68,11 +70,19 @@ import { listPods } from './list-pods.ts';
 import { listServiceOfferings } from './list-service-offerings.ts';
 import { listSSHKeyPairs } from './list-ssh-key-pairs.ts';
 import { listStoragePools } from './list-storage-pools.ts';
+import { listHostTags, listStorageTags } from './list-tags-of-infrastructure.ts';
 import { listTemplates } from './list-templates.ts';
 import { listUserData } from './list-user-data.ts';
 import { listUsers } from './list-users.ts';
 import { listVirtualMachines } from './list-virtual-machines.ts';
 import { listVolumes } from './list-volumes.ts';
+import {
+  listImageStores,
+  listProjects,
+  listRegions,
+  listSecurityGroups,
+  listSystemVms,
+} from './list-what-there-is-none-of.ts';
 import { listZones } from './list-zones.ts';
 import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
 import { prepareTemplate } from './prepare-template.ts';
@@ -87,6 +97,7 @@ import { registerUserData } from './register-user-data.ts';
 import { registerUserKeys } from './register-user-keys.ts';
 import { resetPasswordForVirtualMachine } from './reset-password-for-virtual-machine.ts';
 import { resetSSHKeyForVirtualMachine } from './reset-ssh-key-for-virtual-machine.ts';
+import { listResourceLimits, updateResourceLimit } from './resource-limits.ts';
 import { restoreVirtualMachine } from './restore-virtual-machine.ts';
 import {
   createRole,
@@ -101,8 +112,9 @@ import {
 import { createServiceOffering, deleteServiceOffering, updateServiceOffering } from './service-offerings.ts';
 import { startVirtualMachine } from './start-virtual-machine.ts';
 import { stopVirtualMachine } from './stop-virtual-machine.ts';
+import { cancelStorageMaintenance, enableStorageMaintenance } from './storage-maintenance.ts';
 import { createTags, deleteTags, listTags } from './tags.ts';
-import { updateConfiguration } from './update-configuration.ts';
+import { resetConfiguration, updateConfiguration } from './update-configuration.ts';
 import { updateHost } from './update-host.ts';
 import { updateStoragePool } from './update-storage-pool.ts';
 import { updateIso, updateTemplate } from './update-template.ts';
@@ -149,6 +161,21 @@ export const commandTable: readonly Command[] = [
   updateAccount,
   createDomain,
   deleteDomain,
+  listCapacity,
+  listAlerts,
+  listEventTypes,
+  listResourceLimits,
+  updateResourceLimit,
+  cancelStorageMaintenance,
+  enableStorageMaintenance,
+  listHostTags,
+  listStorageTags,
+  listImageStores,
+  listProjects,
+  listRegions,
+  listSecurityGroups,
+  listSystemVms,
+  resetConfiguration,
   changeServiceForVirtualMachine,
   scaleVirtualMachine,
   copyTemplate,

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { ApiError, entityNotFound, invalidParameter, type ParamsOf, specs } from '@millrace/api';
 import { demandHostName, freeAddress, guestMac } from '../domain/addresses.ts';
+import type { Amounts } from '../domain/resource-types.ts';
 import { displayableName } from '../domain/template-registration.ts';
 import { insertDataVolume } from '../store/data-volumes.ts';
 import type { Executor } from '../store/database.ts';
@@ -15,6 +16,7 @@ import { insertVirtualMachine } from '../store/virtual-machines.ts';
 import { findZone } from '../store/zone-list.ts';
 import { type Caller, implement } from './command.ts';
 import { dataDiskSize } from './data-volumes.ts';
+import { demandResources, gibibytes } from './demand-resources.ts';
 import { hostIdOf } from './find-host.ts';
 import { keysNamed, userDataColumns } from './guest-settings.ts';
 import { rootDiskBytes } from './root-disk-size.ts';
@@ -32,6 +34,7 @@ export const deployVirtualMachine = implement(
       if (await isHostNameTaken(trx, networkIds(plan.networks), names.name)) {
         throw invalidParameter('name', `the network has an instance ${names.name} already`);
       }
+      await demandResources(trx, plan.accountId, plan.resources);
       const startVm = params.startvm ?? true;
       const vm = {
         uuid: names.uuid,
@@ -95,6 +98,7 @@ interface Plan {
   readonly offeringId: number;
   readonly haEnabled: boolean;
   readonly accountId: number;
+  readonly resources: Amounts;
   readonly networks: readonly Row<'networks'>[];
   readonly rootDiskSizeBytes: number | undefined;
   readonly hostId: number | undefined;
@@ -125,19 +129,28 @@ async function planOf(executor: Executor, params: Params, caller: Caller): Promi
     throw invalidParameter('templateid', `template ${template.name} is not registered for zone ${zone.name}`);
   }
   const owner = await ownerOf(executor, caller, params);
+  const rootDiskSizeBytes = rootDiskSize(params, template);
+  const dataDisk =
+    params.diskofferingid === undefined
+      ? undefined
+      : await dataDiskSize(executor, params.diskofferingid, params.size);
   return {
     zoneId: zone.id,
     template,
     offeringId: offering.id,
     haEnabled: offering.ha_enabled,
     accountId: owner.accountId,
-    rootDiskSizeBytes: rootDiskSize(params, template),
+    resources: {
+      user_vm: 1,
+      cpu: offering.cpu,
+      memory: offering.ram_size,
+      volume: dataDisk ? 2 : 1,
+      primary_storage: gibibytes((rootDiskSizeBytes ?? template.size ?? 0) + (dataDisk?.sizeBytes ?? 0)),
+    },
+    rootDiskSizeBytes,
     hostId: params.hostid === undefined ? undefined : await hostIdOf(executor, params.hostid, zone.id),
     networks: await networksOf(executor, zone.id, params.networkids),
-    dataDisk:
-      params.diskofferingid === undefined
-        ? undefined
-        : await dataDiskSize(executor, params.diskofferingid, params.size),
+    dataDisk,
     userData: await userDataColumns(executor, caller, params, template),
     sshKeys: await keysNamed(executor, owner.accountId, params),
   };

@@ -3,6 +3,7 @@ import { overCommitByCluster } from '../store/cluster-details.ts';
 import { readSettings } from '../store/settings.ts';
 import { listClusterRows } from '../store/zone-list.ts';
 import { implement } from './command.ts';
+import { capacityTeller } from './list-capacity.ts';
 import { pageFrom } from './page.ts';
 
 /** Every cluster is made and run by the cloud; CloudStack knows others too. */
@@ -26,6 +27,7 @@ export const listClusters = implement(specs.listClusters, async ({ params, datab
   const { rows, count } = await listClusterRows(database, filter, await pageFrom(database, params));
   const settings = await readSettings(database);
   const overCommits = await overCommitByCluster(database);
+  const capacity = params.showcapacities ? await capacityTeller(database) : undefined;
   const list = rows.map((row) => ({
     id: row.uuid,
     name: row.name,
@@ -41,6 +43,7 @@ export const listClusters = implement(specs.listClusters, async ({ params, datab
     memoryovercommitratio: (
       overCommits.get(row.id)?.memory ?? settings['mem.overprovisioning.factor']
     ).toFixed(1),
+    ...(capacity ? { capacity: capacity(row.uuid) } : {}),
     hasannotations: false,
   }));
   return { list, count };

@@ -1,6 +1,7 @@
 import { specs } from '@millrace/api';
 import { listZoneRows } from '../store/zone-list.ts';
 import { implement } from './command.ts';
+import { capacityTeller } from './list-capacity.ts';
 import { idsFrom, pageFrom } from './page.ts';
 
 export const listZones = implement(specs.listZones, async ({ params, database, caller }) => {
@@ -11,6 +12,8 @@ export const listZones = implement(specs.listZones, async ({ params, database, c
     networkType: params.networktype,
   };
   const { rows, count } = await listZoneRows(database, filter, await pageFrom(database, params));
+  const capacity =
+    caller.role === 'admin' && params.showcapacities ? await capacityTeller(database) : undefined;
   const list = rows.map((row) => ({
     id: row.uuid,
     name: row.name,
@@ -21,6 +24,7 @@ export const listZones = implement(specs.listZones, async ({ params, database, c
     localstorageenabled: row.local_storage_enabled,
     securitygroupsenabled: false,
     allowuserspecifyvrmtu: false,
+    ...(capacity ? { capacity: capacity(row.uuid) } : {}),
     hasannotations: false,
     tags: [],
   }));

@@ -18,6 +18,7 @@ import { readSettings } from '../store/settings.ts';
 import { insertTemplate } from '../store/templates.ts';
 import { listZoneRows } from '../store/zone-list.ts';
 import type { Caller, CommandDependencies } from './command.ts';
+import { demandResources } from './demand-resources.ts';
 import { lookAtSource } from './look-at-source.ts';
 import { shownTemplate, type TemplateEntity } from './responses/template.ts';
 import { ownerOf } from './scope.ts';
@@ -191,6 +192,7 @@ async function store(
   const uuid = randomUUID();
   const kind = kindOf(wanted);
   return database.transaction().execute(async (trx) => {
+    await demandResources(trx, image.accountId, { template: 1 });
     const id = await insertTemplate(trx, {
       row: {
         uuid,

@@ -22,6 +22,8 @@ export interface JobParameters {
   /** Not an API command: the server itself begins it. */
   recoverLostHost: { hostId: number };
   reconnectHost: { hostId: number };
+  enableStorageMaintenance: { poolId: number };
+  cancelStorageMaintenance: { poolId: number };
   deleteIso: { templateId: number; forced: boolean };
   resetPasswordForVirtualMachine: { vmId: number };
   resetSSHKeyForVirtualMachine: { vmId: number };

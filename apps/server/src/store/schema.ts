@@ -157,6 +157,15 @@ export interface Tables {
     status: Defaulted<string>;
     tags: Nullable<string>;
     mount_options: Nullable<string>;
+    low_space_told: Defaulted<boolean>;
+  };
+  storage_pool_work: { pool_id: number; vm_id: number };
+  resource_limit: {
+    id: Generated<number>;
+    account_id: Nullable<number>;
+    domain_id: Nullable<number>;
+    type: string;
+    max: number;
   };
   storage_pool_host_ref: { pool_id: number; host_id: number; local_path: string; created: Created };
   service_offering: Identified & {

@@ -212,3 +212,18 @@ export async function accountsOfDomain(executor: Executor, domainId: number, nam
     .select(['id', 'account_name'])
     .execute();
 }
+
+export async function findAccountWithDomain(executor: Executor, accountId: number) {
+  return executor
+    .selectFrom('account')
+    .innerJoin('domain', 'domain.id', 'account.domain_id')
+    .where('account.id', '=', accountId)
+    .select([
+      'account.id',
+      'account.type',
+      'account.account_name',
+      'domain.uuid as domain_uuid',
+      'domain.name as domain_name',
+    ])
+    .executeTakeFirstOrThrow();
+}

@@ -16,6 +16,8 @@ import { recoverLostHost } from './recover-lost-host.ts';
 import { resetPasswordForVirtualMachine, resetSSHKeyForVirtualMachine } from './reset-guest-access.ts';
 import { restoreVirtualMachine } from './restore-virtual-machine.ts';
 
+import { cancelStorageMaintenance, enableStorageMaintenance } from './storage-maintenance.ts';
+
 /** What each command's job does. */
 export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQueue }): JobDefinitions {
   return {
@@ -38,6 +40,8 @@ export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQ
     cancelHostAsDegraded: answerWithHost(),
     recoverLostHost: recoverLostHost(deps),
     reconnectHost: reconnectHost(deps),
+    enableStorageMaintenance: enableStorageMaintenance(deps),
+    cancelStorageMaintenance: cancelStorageMaintenance(deps),
     deleteIso: deleteIso(deps),
     resetPasswordForVirtualMachine: resetPasswordForVirtualMachine(),
     resetSSHKeyForVirtualMachine: resetSSHKeyForVirtualMachine(),

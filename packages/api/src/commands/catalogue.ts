@@ -9,6 +9,7 @@ import * as infrastructure from './infrastructure.ts';
 import * as isos from './isos.ts';
 import * as jobs from './jobs.ts';
 import * as offerings from './offerings.ts';
+import * as oversight from './oversight.ts';
 import * as resources from './resources.ts';
 import * as session from './session.ts';
 import * as tags from './tags.ts';
@@ -34,6 +35,7 @@ export const specs = {
   ...administration,
   ...identity,
   ...offerings,
+  ...oversight,
 } as const;
 
 /** Every command as data, for whoever walks over all of them. */

@@ -8,7 +8,7 @@ import { field, successFields } from '../fields.ts';
 import { iconFilter, ignored, matchesNothing, noTagFilter, pagingParams, param, refused } from '../param.ts';
 
 const showCapacities = {
-  showcapacities: param.boolean('tell capacities', ignored('capacities are told by listHosts')),
+  showcapacities: param.boolean('tell what there is and what is in use; administrators only'),
 };
 
 export const listZones = defineCommand({
