@@ -105,6 +105,11 @@ async function readExisting(executor: Executor): Promise<Omit<FirstStartResult, 
       'networks.uuid as networkId',
       'user.uuid as userId',
     ])
+    // one that was deleted says at least that there is a cloud
+    .orderBy(
+      sql`data_center.removed is null and cluster.removed is null and networks.removed is null`,
+      'desc',
+    )
     .orderBy('data_center.id')
     .orderBy('cluster.id')
     .orderBy('networks.id')

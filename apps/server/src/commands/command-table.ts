@@ -85,6 +85,17 @@ import {
 } from './list-what-there-is-none-of.ts';
 import { listZones } from './list-zones.ts';
 import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
+import {
+  addCluster,
+  createPod,
+  createZone,
+  deleteCluster,
+  deletePod,
+  deleteZone,
+  updateCluster,
+  updatePod,
+  updateZone,
+} from './places.ts';
 import { prepareTemplate } from './prepare-template.ts';
 import { probeTemplate } from './probe-template.ts';
 import { queryAsyncJobResult } from './query-async-job-result.ts';
@@ -161,6 +172,15 @@ export const commandTable: readonly Command[] = [
   updateAccount,
   createDomain,
   deleteDomain,
+  addCluster,
+  createPod,
+  createZone,
+  deleteCluster,
+  deletePod,
+  deleteZone,
+  updateCluster,
+  updatePod,
+  updateZone,
   listCapacity,
   listAlerts,
   listEventTypes,

@@ -88,6 +88,9 @@ export interface Tables {
     allocation_state: Defaulted<string>;
     local_storage_enabled: Defaulted<boolean>;
     location: Nullable<string>;
+    dns2: Nullable<string>;
+    internal_dns2: Nullable<string>;
+    sort_key: Defaulted<number>;
   };
   host_pod_ref: Identified & {
     name: string;

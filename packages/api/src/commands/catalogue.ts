@@ -10,6 +10,7 @@ import * as isos from './isos.ts';
 import * as jobs from './jobs.ts';
 import * as offerings from './offerings.ts';
 import * as oversight from './oversight.ts';
+import * as places from './places.ts';
 import * as resources from './resources.ts';
 import * as session from './session.ts';
 import * as tags from './tags.ts';
@@ -36,6 +37,7 @@ export const specs = {
   ...identity,
   ...offerings,
   ...oversight,
+  ...places,
 } as const;
 
 /** Every command as data, for whoever walks over all of them. */
