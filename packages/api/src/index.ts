@@ -12,6 +12,7 @@ export * from './entities/event.ts';
 export * from './entities/host.ts';
 export * from './entities/login-session.ts';
 export * from './entities/network.ts';
+export * from './entities/network-parts.ts';
 export * from './entities/os-type.ts';
 export * from './entities/oversight.ts';
 export * from './entities/pod.ts';

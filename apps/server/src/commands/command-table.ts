@@ -86,6 +86,23 @@ import {
 import { listZones } from './list-zones.ts';
 import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
 import {
+  createNetworkOffering,
+  deleteNetworkOffering,
+  listNetworkOfferings,
+  updateNetworkOffering,
+} from './network-offerings.ts';
+import { createNetwork, deleteNetwork, updateNetwork } from './networks.ts';
+import {
+  addTrafficType,
+  createPhysicalNetwork,
+  deletePhysicalNetwork,
+  listNetworkServiceProviders,
+  listPhysicalNetworks,
+  listSupportedNetworkServices,
+  listTrafficTypes,
+  updatePhysicalNetwork,
+} from './physical-networks.ts';
+import {
   addCluster,
   createPod,
   createZone,
@@ -131,6 +148,7 @@ import { updateStoragePool } from './update-storage-pool.ts';
 import { updateIso, updateTemplate } from './update-template.ts';
 import { updateVirtualMachine } from './update-virtual-machine.ts';
 import { createUser, deleteUser, disableUser, enableUser, lockUser, updateUser } from './users.ts';
+import { createVlanIpRange, deleteVlanIpRange, listVlanIpRanges } from './vlan-ip-ranges.ts';
 
 /** Every command but login and logout, which are about the HTTP session and live with it. */
 export const commandTable: readonly Command[] = [
@@ -172,6 +190,24 @@ export const commandTable: readonly Command[] = [
   updateAccount,
   createDomain,
   deleteDomain,
+  createNetwork,
+  deleteNetwork,
+  updateNetwork,
+  createNetworkOffering,
+  deleteNetworkOffering,
+  listNetworkOfferings,
+  updateNetworkOffering,
+  addTrafficType,
+  createPhysicalNetwork,
+  deletePhysicalNetwork,
+  listNetworkServiceProviders,
+  listPhysicalNetworks,
+  listSupportedNetworkServices,
+  listTrafficTypes,
+  updatePhysicalNetwork,
+  createVlanIpRange,
+  deleteVlanIpRange,
+  listVlanIpRanges,
   addCluster,
   createPod,
   createZone,

@@ -22,6 +22,7 @@ export interface JobParameters {
   /** Not an API command: the server itself begins it. */
   recoverLostHost: { hostId: number };
   reconnectHost: { hostId: number };
+  deleteNetwork: { networkId: number };
   enableStorageMaintenance: { poolId: number };
   cancelStorageMaintenance: { poolId: number };
   deleteIso: { templateId: number; forced: boolean };
@@ -31,6 +32,11 @@ export interface JobParameters {
   detachIso: { vmId: number; forced: boolean };
   /** The call has done it: clients expect a job all the same. */
   copyTemplate: { templateId: number };
+  updateNetwork: { networkUuid: string };
+  createPhysicalNetwork: { networkUuid: string };
+  updatePhysicalNetwork: { networkUuid: string };
+  deletePhysicalNetwork: object;
+  addTrafficType: { trafficTypeUuid: string };
   scaleVirtualMachine: object;
   createTags: object;
   deleteTags: object;

@@ -10,6 +10,7 @@ import { evictTemplate } from './evict-template.ts';
 import { answerWithHost, prepareHostForMaintenance, reconnectHost } from './host-maintenance.ts';
 import type { WorkflowDeps } from './host-steps.ts';
 import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
+import { networkJobs } from './network-jobs.ts';
 import { rebootVirtualMachine, startVirtualMachine, stopVirtualMachine } from './power-virtual-machine.ts';
 import { prepareTemplate } from './prepare-template.ts';
 import { recoverLostHost } from './recover-lost-host.ts';
@@ -49,6 +50,7 @@ export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQ
     detachIso: detachIso(deps),
     prepareTemplate: prepareTemplate(deps),
     evictTemplate: evictTemplate(deps),
+    ...networkJobs(deps),
     ...doneJobs(),
   };
 }

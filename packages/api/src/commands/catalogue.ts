@@ -8,6 +8,7 @@ import * as imageUpdates from './image-updates.ts';
 import * as infrastructure from './infrastructure.ts';
 import * as isos from './isos.ts';
 import * as jobs from './jobs.ts';
+import * as networks from './networks.ts';
 import * as offerings from './offerings.ts';
 import * as oversight from './oversight.ts';
 import * as places from './places.ts';
@@ -38,6 +39,7 @@ export const specs = {
   ...offerings,
   ...oversight,
   ...places,
+  ...networks,
 } as const;
 
 /** Every command as data, for whoever walks over all of them. */

@@ -10,6 +10,7 @@ export interface Belongings {
   readonly volume: string;
   readonly template: string;
   readonly iso: string;
+  readonly network: string;
   readonly userData: string;
   readonly keyPair: string;
   readonly job: string;
@@ -144,6 +145,15 @@ export async function giveBelongings(database: Database, name: string, hostId: n
       account_id: tenant.accountId,
     })
     .execute();
+  const network = randomUUID();
+  await database
+    .insertInto('networks')
+    .values({
+      ...{ uuid: network, name: `of ${name}`, display_text: 'private', data_center_id: place.id },
+      ...{ guest_type: 'L2', kind: 'bridge', libvirt_name: network, bridge: 'br', uplink: 'br' },
+      ...{ acl_type: 'Account', account_id: tenant.accountId, subdomain_access: false },
+    })
+    .execute();
   const job = randomUUID();
   await database
     .insertInto('async_job')
@@ -164,6 +174,7 @@ export async function giveBelongings(database: Database, name: string, hostId: n
     volume: await addVolume(database, { accountId: tenant.accountId, zoneId: place.id, type: 'DATADISK' }),
     template: template.uuid,
     iso: iso.uuid,
+    network,
     userData,
     keyPair: `key-${name}`,
     job,
