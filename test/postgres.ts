@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { access, chmod, chown, mkdir, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { runProgram, sleep, spawnProgram } from '@millrace/core';
 import { sql } from 'kysely';
 import { type Database, openDatabase } from '../apps/server/src/store/database.ts';
 import { migrate } from '../apps/server/src/store/migrate.ts';
+import { type SecretKeys, secretKeys } from '../apps/server/src/store/secret-keys.ts';
 
 export interface TestDatabase {
   /** For `DATABASE_URL` of a process under test. */
@@ -16,6 +18,7 @@ export interface TestDatabase {
 
 interface Cluster {
   readonly directory: string;
+  readonly keys: SecretKeys;
   count: number;
 }
 
@@ -38,7 +41,8 @@ const cluster = (() => {
 
 /**
  * An empty, migrated database of its own for one test, on a throw-away PostgreSQL (unix socket in a temporary
- * directory, fsync off). Dropped when the test ends; the server ends with the process, also when that is killed.
+ * directory, fsync off), with secrets sealed. Dropped when the test ends; the server ends with the process, also when
+ * that is killed.
  */
 export async function withTestDatabase(t: TestContext): Promise<TestDatabase> {
   const server = await cluster();
@@ -46,7 +50,7 @@ export async function withTestDatabase(t: TestContext): Promise<TestDatabase> {
   const name = `test_${server.count}`;
   await administer(server, `create database ${name} template ${templateName}`);
   const url = urlOf(server, name);
-  const database = openDatabase(url);
+  const database = openDatabase(url, { keys: server.keys });
   t.after(async () => {
     await database.destroy();
     await administer(server, `drop database if exists ${name} with (force)`);
@@ -97,10 +101,10 @@ async function startCluster(): Promise<Cluster> {
     for (let i = 0; i < 200 && existsSync(join(data, 'postmaster.pid')); i++) Atomics.wait(pause, 0, 0, 10);
     rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   });
-  const server: Cluster = { directory, count: 0 };
+  const server: Cluster = { directory, keys: secretKeys([randomBytes(32)]), count: 0 };
   await untilAnswers(server, signal);
   await administer(server, `create database ${templateName}`);
-  const template = openDatabase(urlOf(server, templateName), 1);
+  const template = openDatabase(urlOf(server, templateName), { poolSize: 1 });
   await migrate(template);
   await template.destroy();
   return server;
@@ -130,7 +134,7 @@ async function untilAnswers(server: Cluster, signal: AbortSignal): Promise<void>
 }
 
 async function administer(server: Cluster, statement: string): Promise<void> {
-  const database = openDatabase(urlOf(server, 'postgres'), 1);
+  const database = openDatabase(urlOf(server, 'postgres'), { poolSize: 1 });
   try {
     await sql.raw(statement).execute(database);
   } finally {

@@ -35,19 +35,24 @@ after(async () => {
   if (dataDir) await rm(dataDir, { recursive: true, force: true });
 });
 
-/** Where the first server's database is: only its own environment tells. */
-async function databaseUrl(): Promise<string> {
+/** Where the first server's database is, and the key of its secrets: only its own environment tells. */
+async function databaseOfFirst(): Promise<{ url: string; keyFile: string }> {
   const environment = await readFile(`/proc/${await cloud.instance.pidOf('server')}/environ`, 'utf8');
-  return /DATABASE_URL=([^\0]+)/.exec(environment)![1]!;
+  return {
+    url: /DATABASE_URL=([^\0]+)/.exec(environment)![1]!,
+    keyFile: join(/MILLRACE_DATA_DIR=([^\0]+)/.exec(environment)![1]!, 'secret.key'),
+  };
 }
 
 async function startSecond(): Promise<ChildProcess> {
+  const { url, keyFile } = await databaseOfFirst();
   const child = spawnProgram(process.execPath, [main], {
     signal,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       MILLRACE_DATA_DIR: dataDir,
-      DATABASE_URL: await databaseUrl(),
+      DATABASE_URL: url,
+      MILLRACE_SECRET_KEY_FILE: keyFile,
       MILLRACE_API_PORT: '8081',
       MILLRACE_AGENT_HOST: '0.0.0.0',
       MILLRACE_AGENT_PORT: '8251',

@@ -66,7 +66,7 @@ export async function startWorld(): Promise<World> {
   ])
     await api.call('updateConfiguration', { name: name!, value: value! });
   const environ = await readFile(`/proc/${await cloud.instance.pidOf('server')}/environ`, 'utf8');
-  const database = openDatabase(/DATABASE_URL=([^\0]+)/.exec(environ)![1]!, 2);
+  const database = openDatabase(/DATABASE_URL=([^\0]+)/.exec(environ)![1]!, { poolSize: 2 });
   return {
     cloud,
     web,

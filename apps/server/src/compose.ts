@@ -1,7 +1,7 @@
 import { describeError, type Logger } from '@millrace/core';
 import { openSharedAuthority } from './agents/certificate-authority.ts';
 import { startAgents } from './agents/start-agents.ts';
-import type { ServerConfig } from './config.ts';
+import { keyFileOf, type ServerConfig } from './config.ts';
 import { Detached } from './domain/failure-policy.ts';
 import { startApi } from './http/server.ts';
 import { type Jobs, startJobs } from './jobs/start-jobs.ts';
@@ -9,8 +9,7 @@ import { runSteps } from './jobs/steps.ts';
 import { serverId } from './server-identity.ts';
 import { listenForChanges } from './store/change-notices.ts';
 import { withPatience } from './store/connection-loss.ts';
-import { openDatabase } from './store/database.ts';
-import { migrate } from './store/migrate.ts';
+import { prepareDatabase } from './store/prepare-database.ts';
 import { startHighAvailability } from './workflows/high-availability.ts';
 import { startHousekeeping } from './workflows/housekeeping.ts';
 import { jobDefinitions } from './workflows/job-definitions.ts';
@@ -42,15 +41,19 @@ export async function startServer(options: {
   started.defer(async () => stopping.abort(new Detached('SERVER_STOPPING', 'this server stops')));
 
   const server = await serverId(config.dataDir);
-  const database = openDatabase(config.databaseUrl, 16);
-  started.defer(() => database.destroy());
   const patience = {
     signal,
     onRetry: (error: unknown, delayMs: number) =>
       log.warn({ error: describeError(error), delayMs }, 'the database cannot be reached yet'),
   };
-  const applied = await withPatience(() => migrate(database), patience);
+  const { databaseUrl } = config;
+  const { database, applied, sealed } = await withPatience(
+    () => prepareDatabase({ databaseUrl, keyFile: keyFileOf(config), poolSize: 16 }),
+    patience,
+  );
+  started.defer(() => database.destroy());
   if (applied.length > 0) log.info({ applied }, 'the database schema was brought up to date');
+  if (sealed > 0) log.info({ sealed }, 'secrets in the database were sealed');
 
   const authority = await withPatience(() => openSharedAuthority(database, config.dataDir), patience);
   const agents = await startAgents({
@@ -66,7 +69,7 @@ export async function startServer(options: {
     () =>
       startJobs({
         database,
-        databaseUrl: config.databaseUrl,
+        databaseUrl,
         definitions: jobDefinitions({ agents: agents.gateway, runSteps, queue: () => jobs }),
         server,
         log: log.child({ part: 'jobs' }),
@@ -91,7 +94,7 @@ export async function startServer(options: {
   started.defer(async () => endHighAvailability());
 
   const apiLog = log.child({ part: 'api' });
-  const changes = listenForChanges({ databaseUrl: config.databaseUrl, log });
+  const changes = listenForChanges({ databaseUrl, log });
   started.defer(() => changes.close());
   const api = await startApi({
     config,

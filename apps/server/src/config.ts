@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { z } from 'zod';
 
 const whenAbsent = {
@@ -7,6 +8,8 @@ const whenAbsent = {
 const schema = z.object({
   dataDir: z.string(whenAbsent).startsWith('/', 'must be an absolute path'),
   databaseUrl: z.string(whenAbsent).min(1, 'is empty'),
+  /** Seals secrets in the database; all its servers have the same. `secret.key` in the data directory when absent. */
+  secretKeyFile: z.string().startsWith('/', 'must be an absolute path').optional(),
   apiHost: z.string().default('127.0.0.1'),
   apiPort: z.coerce.number().int().min(0).max(65535).default(8080),
   /** Comma list of addresses or CIDRs of proxies whose X-Forwarded-For tells who calls: failed logins count per caller. */
@@ -30,6 +33,10 @@ const schema = z.object({
 
 export type ServerConfig = Readonly<z.infer<typeof schema>>;
 
+export function keyFileOf(config: Pick<ServerConfig, 'dataDir' | 'secretKeyFile'>): string {
+  return config.secretKeyFile ?? join(config.dataDir, 'secret.key');
+}
+
 /**
  * Reads `MILLRACE_*` once into a frozen object.
  * @throws Error that lists every problem, one a line.
@@ -38,6 +45,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): ServerConfig {
   const result = schema.safeParse({
     dataDir: environment['MILLRACE_DATA_DIR'],
     databaseUrl: environment['DATABASE_URL'],
+    secretKeyFile: environment['MILLRACE_SECRET_KEY_FILE'] || undefined,
     apiHost: environment['MILLRACE_API_HOST'],
     apiPort: environment['MILLRACE_API_PORT'],
     trustedProxies: environment['MILLRACE_TRUSTED_PROXIES'] || undefined,

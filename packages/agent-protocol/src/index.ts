@@ -1,5 +1,6 @@
 export * from './config-drive.ts';
 export * from './join.ts';
 export * from './messages.ts';
+export * from './networks.ts';
 export * from './peer.ts';
 export { poolReference } from './pool-methods.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { configDrive } from './config-drive.ts';
+import { bridgedNetwork, networkDefinition } from './networks.ts';
 import { fileName, poolMethods, poolReference } from './pool-methods.ts';
 
 /** Changed when a message changes in a way an older side cannot read. Sent in `host.hello`; a mismatch is refused. */
@@ -144,17 +145,6 @@ export const probeReport = z.object({
   warnings: z.array(z.string()),
 });
 
-export const networkDefinition = z.object({
-  uuid,
-  /** libvirt network name and bridge name (at most 15 characters). */
-  name: z.string().regex(/^[A-Za-z0-9-]{1,40}$/),
-  bridge: z.string().regex(/^[A-Za-z0-9-]{1,15}$/),
-  gateway: z.ipv4(),
-  netmask: z.ipv4(),
-  rangeStart: z.ipv4(),
-  rangeEnd: z.ipv4(),
-});
-
 /** A disk beside the root disk. Its position gives its name in the guest: 1 is the second virtio disk. */
 const dataDisk = z.object({ path: fileName, serial: z.string(), position: z.number().int().min(1).max(25) });
 
@@ -176,6 +166,8 @@ export const vmSpec = z.object({
     z.object({
       mac: z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
       ip: z.ipv4().optional(),
+      /** What the guest is told beside its address, where no DHCP of the host tells it. */
+      subnet: z.object({ netmask: z.ipv4(), gateway: z.ipv4(), dns: z.array(z.ipv4()) }).optional(),
       network: networkDefinition,
     }),
   ),
@@ -320,6 +312,11 @@ export const agentMethods = {
     result: z.object({}),
     progress: z.never(),
   },
+  'network.remove': {
+    params: z.object({ network: bridgedNetwork }),
+    result: z.object({}),
+    progress: z.never(),
+  },
   'vm.state': {
     params: z.object({ vm: vmReference }),
     result: z.object({ state: vmPowerState }),
@@ -456,7 +453,6 @@ export type ImageProgressMessage = z.infer<typeof imageProgress>;
 export type ProbedSource = z.infer<typeof probedSource>;
 export type ProbeReport = z.infer<typeof probeReport>;
 export type PoolReference = z.infer<typeof poolReference>;
-export type NetworkDefinition = z.infer<typeof networkDefinition>;
 export type VmSpec = z.infer<typeof vmSpec>;
 export type ConsoleKind = z.infer<typeof consoleKind>;
 export type VmReference = z.infer<typeof vmReference>;

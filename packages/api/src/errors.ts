@@ -12,6 +12,7 @@ export const apiErrors = {
   ACCOUNT_ERROR: { errorcode: 531, cserrorcode: 4365 },
   INSUFFICIENT_CAPACITY_ERROR: { errorcode: 533, cserrorcode: 4325 },
   RESOURCE_UNAVAILABLE_ERROR: { errorcode: 534, cserrorcode: 4380 },
+  RESOURCE_ALLOCATION_ERROR: { errorcode: 535, cserrorcode: 4370 },
   RESOURCE_IN_USE_ERROR: { errorcode: 536, cserrorcode: 4375 },
 } as const;
 

@@ -17,7 +17,14 @@ export type FieldType =
   | ObjectType;
 
 /** Names CloudStack gives to enumerations; on the wire a string. */
-export type WordType = 'imageformat' | 'hypervisortype' | 'status' | 'type' | 'state' | 'storagepoolstatus';
+export type WordType =
+  | 'imageformat'
+  | 'hypervisortype'
+  | 'status'
+  | 'type'
+  | 'state'
+  | 'storagepoolstatus'
+  | 'scopetype';
 /** Names CloudStack gives to nested single objects. */
 export type ObjectType =
   | 'object'

@@ -186,5 +186,13 @@ export const iconFilter = {
 };
 
 export const tagFilter = {
-  tags: param.map('rows with these tags', matchesNothing('resources have no tags in this release')),
+  tags: param.map('rows with all of these tags'),
+};
+
+/** For what cannot have tags. */
+export const noTagFilter = {
+  tags: param.map(
+    'rows with these tags',
+    matchesNothing('only instances, templates, ISOs and volumes have tags'),
+  ),
 };

@@ -57,6 +57,11 @@ export function formatChecksum(digest: Digest): string {
   return `{${digest.algorithm}}${digest.hex}`;
 }
 
+/** True for algorithms for which other bytes with the same digest can be made. */
+export function isForgeable(algorithm: DigestAlgorithm): boolean {
+  return algorithm === 'MD5' || algorithm === 'SHA-1';
+}
+
 /** The strongest of several digests of the same bytes. */
 export function strongestDigest(digests: readonly Digest[]): Digest | undefined {
   return [...digests].sort((a, b) => names.indexOf(b.algorithm) - names.indexOf(a.algorithm))[0];

@@ -1,8 +1,7 @@
-import { type Digest, formatChecksum, MillraceError } from '@millrace/core';
+import { type Digest, formatChecksum, isForgeable, MillraceError } from '@millrace/core';
 import {
   documentOfHeaders,
   type FileSignature,
-  isForgeable,
   type MetalinkDocument,
   type MirrorHeaders,
   parseMetalink,

@@ -2,6 +2,7 @@ import {
   type Digest,
   digestAlgorithmOf,
   digestAlgorithms,
+  isForgeable,
   MillraceError,
   parseChecksum,
   strongestDigest,
@@ -9,7 +10,6 @@ import {
 import { clearSignedText } from './clear-signed.ts';
 import { quote } from './entries.ts';
 import { metalinkError } from './errors.ts';
-import { isForgeable } from './select-sources.ts';
 import { makeWarnings, type Warnings } from './warnings.ts';
 
 /** A file of checksums such as `SHA256SUMS`, read. */

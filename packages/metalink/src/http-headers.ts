@@ -1,7 +1,6 @@
-import { type Digest, digestAlgorithmOf, digestAlgorithms, redactUrl } from '@millrace/core';
+import { type Digest, digestAlgorithmOf, digestAlgorithms, isForgeable, redactUrl } from '@millrace/core';
 import { quote } from './entries.ts';
 import { type Link, readLinks } from './link-header.ts';
-import { isForgeable } from './select-sources.ts';
 import type { MetalinkDocument, MetalinkSource } from './types.ts';
 import { makeWarnings, type Warnings } from './warnings.ts';
 

@@ -1,4 +1,4 @@
-import { type Digest, type DigestAlgorithm, redactUrl, strongestDigest } from '@millrace/core';
+import { type Digest, isForgeable, redactUrl, strongestDigest } from '@millrace/core';
 import { metalinkError } from './errors.ts';
 import type { FileSignature, MetalinkDocument, MetalinkFile, MetalinkSource, PieceDigests } from './types.ts';
 import { makeWarnings, type Warnings } from './warnings.ts';
@@ -46,11 +46,6 @@ export interface Selection {
 const fetchableSchemes = new Set(['http:', 'https:', 'nfs:', 's3:']);
 /** Version 3 types of URLs that lead to the file itself; `bittorrent` and the like lead to a description of it. */
 const directTypes = new Set(['http', 'https', 'nfs', 's3']);
-
-/** True for algorithms for which other bytes with the same digest can be made. */
-export function isForgeable(algorithm: DigestAlgorithm): boolean {
-  return algorithm === 'MD5' || algorithm === 'SHA-1';
-}
 
 /**
  * Chooses the file, and orders its http, https, nfs and s3 sources: by priority, then by how near their location is, then as

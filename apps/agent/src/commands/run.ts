@@ -110,7 +110,8 @@ async function runAgent(
   const operations = makeOperations({ now: () => performance.now(), log, reads: readMethods });
   const transfers = makeHostTransfers(loadImageEngine);
   const holds = makeHolds({
-    directory: '/run/millrace/holds',
+    // not below /run/millrace, which QEMU's user has to pass through
+    directory: '/run/millrace-holds',
     pids: '/run/libvirt/qemu',
     hostUuid: identity.hostUuid,
     log,

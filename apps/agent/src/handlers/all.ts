@@ -14,6 +14,7 @@ import { byPoolType } from './by-pool-type.ts';
 import { makeChecksumFind } from './checksum-find.ts';
 import type { SharedMethods } from './handler.ts';
 import { makeImageProbe } from './image-probe.ts';
+import { makeNetworkRemove } from './network-remove.ts';
 import { onlyInOwnPools } from './own-pools.ts';
 import { makePoolAttach, makePoolDetach } from './pool-attach.ts';
 import { makePoolClean } from './pool-clean.ts';
@@ -87,6 +88,7 @@ export function makeHandlers(given: HandlerDeps): Handlers<SharedMethods> {
     'volume.detach': makeVolumeDetach(deps),
     'volume.resize': makeVolumeResize(deps),
     'volume.remove': makeVolumeRemove(deps),
+    'network.remove': makeNetworkRemove(deps),
     'vm.start': makeVmStart(deps),
     'vm.stop': makeVmStop(deps),
     'vm.reboot': makeVmReboot(deps),

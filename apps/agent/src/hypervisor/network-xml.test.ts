@@ -115,3 +115,20 @@ test('whether a network runs, and what it has reserved on disk and running, come
     code: 'NETWORK_UNAVAILABLE',
   });
 });
+
+test('a bridge to the network around the host is recognised, and another one is not', () => {
+  const bridged = {
+    uuid: testNetwork.uuid,
+    kind: 'bridge',
+    name: 'mlr-net',
+    bridge: 'mlv1-100',
+    uplink: 'eth1',
+    vlan: 100,
+  } as const;
+  const described = networkXml(bridged);
+  assert.match(described, /<forward mode='bridge'\/>\s*<bridge name='mlv1-100'\/>/);
+  assert.doesNotMatch(described, /<ip |<dhcp/);
+  assert.equal(addressingOf(described), addressingOf(bridged));
+  assert.notEqual(addressingOf(described), addressingOf({ ...bridged, bridge: 'mlv1-101' }));
+  assert.notEqual(addressingOf(described), addressingOf(testNetwork));
+});

@@ -9,8 +9,19 @@ export interface Reservation {
   readonly name?: string | undefined;
 }
 
-/** A NAT network with DHCP of its own (https://libvirt.org/formatnetwork.html). */
+/**
+ * A NAT network with DHCP of its own, or a bridge that is there already
+ * (https://libvirt.org/formatnetwork.html).
+ */
 export function networkXml(network: NetworkDefinition): string {
+  if (network.kind === 'bridge')
+    return xml`<network>
+  <name>${network.name}</name>
+  <uuid>${network.uuid}</uuid>
+  <forward mode='bridge'/>
+  <bridge name='${network.bridge}'/>
+</network>
+`.xml;
   return xml`<network>
   <name>${network.name}</name>
   <uuid>${network.uuid}</uuid>
@@ -26,11 +37,13 @@ export function networkXml(network: NetworkDefinition): string {
 /** The part of a network that guests depend on, from a definition or from libvirt's own description of it. */
 export function addressingOf(source: NetworkDefinition | string): string {
   if (typeof source !== 'string') {
+    if (source.kind === 'bridge') return `bridge ${source.bridge}`;
     const { bridge, gateway, netmask, rangeStart, rangeEnd } = source;
     return `bridge ${bridge}, ${gateway}/${netmask}, DHCP ${rangeStart} to ${rangeEnd}`;
   }
   const bridge = elementsOf(source, 'bridge')[0];
   const ip = elementsOf(source, 'ip')[0];
+  if (ip === undefined) return `bridge ${bridge?.['name']}`;
   const range = elementsOf(source, 'range')[0];
   return `bridge ${bridge?.['name']}, ${ip?.['address']}/${ip?.['netmask']}, DHCP ${range?.['start']} to ${range?.['end']}`;
 }

@@ -1,7 +1,8 @@
-import type { NetworkDefinition } from '@millrace/agent-protocol';
+import type { BridgedNetwork, NetworkDefinition } from '@millrace/agent-protocol';
 import { describeError, type Logger } from '@millrace/core';
 import { fail } from '../failure.ts';
 import type { Lanes } from '../lanes.ts';
+import { makeBridges } from './bridges.ts';
 import { withDefinitionFile } from './definition-file.ts';
 import {
   addressingOf,
@@ -27,6 +28,8 @@ export interface Networks {
     card: Required<Reservation> | undefined,
     signal: AbortSignal,
   ): Promise<void>;
+  /** Forgets a network that nothing hangs on any more. */
+  remove(network: BridgedNetwork, signal: AbortSignal): Promise<void>;
   /** Removes what the network's DHCP has reserved for a card. */
   unreserve(networkName: string, mac: string, signal: AbortSignal): Promise<void>;
 }
@@ -37,6 +40,7 @@ export function makeNetworks(deps: {
   readonly log: Logger;
 }): Networks {
   const { virsh, lanes, log } = deps;
+  const bridges = makeBridges(deps);
   const laneOf = (name: string) => `network ${name}`;
 
   const update = async (name: string, changes: readonly ScopedChange[], signal: AbortSignal) => {
@@ -83,13 +87,23 @@ export function makeNetworks(deps: {
   return {
     prepare: (network, card, signal) =>
       lanes.run(laneOf(network.name), signal, async () => {
+        if (network.kind === 'bridge') await bridges.ensure(network, signal);
         const found = await ensure(network, signal);
-        if (card === undefined) return;
+        // addresses of other networks come by config drive, or from whoever gives them there
+        if (card === undefined || network.kind === 'bridge') return;
         const changes = found.scopes.map(({ scope, present }) => ({
           scope,
           ...reservationChange(present, card),
         }));
         await update(network.name, joinScopes(changes), signal);
+      }),
+
+    remove: (network, signal) =>
+      lanes.run(laneOf(network.name), signal, async () => {
+        const destroyed = unless('network-inactive', virsh(['net-destroy', network.name], { signal }));
+        await unless('no-network', destroyed);
+        await unless('no-network', virsh(['net-undefine', network.name], { signal }));
+        await bridges.remove(network, signal);
       }),
 
     unreserve: (name, mac, signal) =>

@@ -21,6 +21,7 @@ export type VirshProblem =
   | 'domain-running'
   | 'domain-not-running'
   | 'network-active'
+  | 'network-inactive'
   | 'tray-locked'
   | 'exists'
   | 'other';
@@ -42,6 +43,7 @@ const codes: Readonly<Record<VirshProblem, AgentCode>> = {
   'domain-running': 'LIBVIRT_FAILED',
   'domain-not-running': 'LIBVIRT_FAILED',
   'network-active': 'NETWORK_UNAVAILABLE',
+  'network-inactive': 'NETWORK_UNAVAILABLE',
   'tray-locked': 'CDROM_LOCKED',
   exists: 'LIBVIRT_FAILED',
   other: 'LIBVIRT_FAILED',
@@ -58,6 +60,7 @@ const texts: readonly (readonly [RegExp, VirshProblem])[] = [
   [/domain is already (active|running)/i, 'domain-running'],
   [/domain is not running/i, 'domain-not-running'],
   [/network is already active/i, 'network-active'],
+  [/network '[^']*' is not active/i, 'network-inactive'],
   [/tray of disk .* is locked|is locked and force|Device .* is locked/i, 'tray-locked'],
   [/already exists|already (?:defined|in use)/i, 'exists'],
 ];

@@ -1,6 +1,6 @@
 import type { NetworkDefinition, VmSpec } from '@millrace/agent-protocol';
 
-export const testNetwork: NetworkDefinition = {
+export const testNetwork = {
   uuid: '7f0c1f1e-3d55-4a0e-9a38-1c1f0a5a7b11',
   name: 'millrace-net',
   bridge: 'mlr0',
@@ -8,7 +8,7 @@ export const testNetwork: NetworkDefinition = {
   netmask: '255.255.255.0',
   rangeStart: '10.77.0.10',
   rangeEnd: '10.77.0.100',
-};
+} as const satisfies NetworkDefinition;
 
 /** A small VM for tests. */
 export function makeTestVm(given: Partial<VmSpec> = {}): VmSpec {

@@ -144,6 +144,10 @@ export function ownHelp(word: string): string | undefined {
     server: `millrace server init makes a new cloud: millrace server init --help\n${daemonHelp('server', [
       ['MILLRACE_DATA_DIR', 'directory of its own (required)'],
       ['DATABASE_URL', 'the PostgreSQL database (required)'],
+      [
+        'MILLRACE_SECRET_KEY_FILE',
+        'seals secrets in the database, the same on all servers (secret.key in the data directory)',
+      ],
       ['MILLRACE_API_HOST, …_API_PORT', 'where the API and the console listen (127.0.0.1, 8080)'],
       ['MILLRACE_TRUSTED_PROXIES', 'proxies before it whose X-Forwarded-For is believed, with commas'],
       ['MILLRACE_METRICS_CIDRS', 'networks that may read /metrics, with commas (loopback always may)'],

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { describeError } from '@millrace/core';
-import { readConfig } from '../config.ts';
-import { openDatabase } from '../store/database.ts';
+import { keyFileOf, readConfig } from '../config.ts';
+import { prepareDatabase } from '../store/prepare-database.ts';
 import { openSharedAuthority } from './certificate-authority.ts';
 import { createJoinToken } from './join-token.ts';
 
@@ -9,7 +9,11 @@ import { createJoinToken } from './join-token.ts';
 try {
   const { values } = parseArgs({ options: { cluster: { type: 'string' } } });
   const config = readConfig(process.env);
-  const database = openDatabase(config.databaseUrl, 1);
+  const { database } = await prepareDatabase({
+    databaseUrl: config.databaseUrl,
+    keyFile: keyFileOf(config),
+    poolSize: 1,
+  });
   try {
     const authority = await openSharedAuthority(database, config.dataDir);
     const token = await createJoinToken(database, {

@@ -9,6 +9,7 @@ import { runProgram, silentLogger } from '@millrace/core';
 import { withTestDatabase } from '../../../../test/postgres.ts';
 import { AgentCallError, Detached } from '../domain/failure-policy.ts';
 import type { Database } from '../store/database.ts';
+import { prepareDatabase } from '../store/prepare-database.ts';
 import { writeSetting } from '../store/settings.ts';
 import { type CloudRows, insertCloud, insertTemplate, insertVm } from '../store/testing/cloud-rows.ts';
 import {
@@ -37,8 +38,11 @@ async function temporaryDirectory(t: TestContext): Promise<string> {
 }
 
 async function start(t: TestContext): Promise<Setup> {
-  const { database, url } = await withTestDatabase(t);
+  const { url } = await withTestDatabase(t);
   const dataDir = await temporaryDirectory(t);
+  const keyFile = joinPaths(dataDir, 'secret.key');
+  const { database } = await prepareDatabase({ databaseUrl: url, keyFile, poolSize: 10 });
+  t.after(() => database.destroy());
   const cloud = await insertCloud(database);
   const authority = await openSharedAuthority(database, dataDir);
   const agents = await startAgents({

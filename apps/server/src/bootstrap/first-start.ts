@@ -105,6 +105,11 @@ async function readExisting(executor: Executor): Promise<Omit<FirstStartResult, 
       'networks.uuid as networkId',
       'user.uuid as userId',
     ])
+    // one that was deleted says at least that there is a cloud
+    .orderBy(
+      sql`data_center.removed is null and cluster.removed is null and networks.removed is null`,
+      'desc',
+    )
     .orderBy('data_center.id')
     .orderBy('cluster.id')
     .orderBy('networks.id')
@@ -164,6 +169,11 @@ async function addZone(executor: Executor, { zoneName, network, dns1 }: Decision
     .insertInto('cluster')
     .values({ uuid: uuids.clusterId, name: 'Cluster1', pod_id: pod.id, data_center_id: zone.id })
     .execute();
+  const natOffering = await executor
+    .selectFrom('network_offering')
+    .select('id')
+    .where('name', '=', 'HostNat')
+    .executeTakeFirst();
   await executor
     .insertInto('networks')
     .values({
@@ -179,6 +189,7 @@ async function addZone(executor: Executor, { zoneName, network, dns1 }: Decision
       start_ip: network.startIp,
       end_ip: network.endIp,
       is_default: true,
+      network_offering_id: natOffering?.id ?? null,
     })
     .execute();
   return uuids;

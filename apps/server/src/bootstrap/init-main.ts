@@ -27,7 +27,7 @@ async function init(options: InitOptions): Promise<void> {
   const password = given ?? token(15);
   const apiKey = token(48);
   const secretKey = token(48);
-  const database = openDatabase(databaseUrl, 2);
+  const database = openDatabase(databaseUrl, { poolSize: 2 });
   try {
     const { length } = await migrate(database);
     const { created } = await bootstrap(database, {

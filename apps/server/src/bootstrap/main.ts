@@ -14,7 +14,7 @@ try {
   const databaseUrl = process.env['DATABASE_URL'];
   if (!databaseUrl) throw new Error('DATABASE_URL is not set');
   const input = firstStartInput.parse(readJson(await text(process.stdin)));
-  const database = openDatabase(databaseUrl, 2);
+  const database = openDatabase(databaseUrl, { poolSize: 2 });
   try {
     const migrations = await migrate(database);
     const result = await bootstrap(database, input);

@@ -15,7 +15,9 @@ import {
   revokeTemplateDirectDownloadCertificate,
   uploadTemplateDirectDownloadCertificate,
 } from './certificates.ts';
+import { changeServiceForVirtualMachine, scaleVirtualMachine } from './change-service-for-virtual-machine.ts';
 import type { Command } from './command.ts';
+import { copyTemplate } from './copy-template.ts';
 import { createConsoleEndpoint } from './create-console-endpoint.ts';
 import { createSSHKeyPair } from './create-ssh-key-pair.ts';
 import { createStoragePool } from './create-storage-pool.ts';
@@ -29,7 +31,12 @@ import { deleteUserData } from './delete-user-data.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine } from './destroy-virtual-machine.ts';
 import { detachIso } from './detach-iso.ts';
-import { createDiskOffering, deleteDiskOffering, listDiskOfferings } from './disk-offerings.ts';
+import {
+  createDiskOffering,
+  deleteDiskOffering,
+  listDiskOfferings,
+  updateDiskOffering,
+} from './disk-offerings.ts';
 import { createDomain, deleteDomain, listDomainChildren, listDomains, updateDomain } from './domains.ts';
 import { evictTemplate } from './evict-template.ts';
 import { expungeVirtualMachine } from './expunge-virtual-machine.ts';
@@ -39,28 +46,73 @@ import { getVirtualMachineConsoleOutput } from './get-virtual-machine-console-ou
 import { getVMPassword } from './get-vm-password.ts';
 import { cancelHostAsDegraded, declareHostAsDegraded } from './host-degraded.ts';
 import { cancelHostMaintenance, prepareHostForMaintenance, reconnectHost } from './host-maintenance.ts';
+import {
+  listIsoPermissions,
+  listTemplatePermissions,
+  updateIsoPermissions,
+  updateTemplatePermissions,
+} from './image-permissions.ts';
 import { linkUserDataToTemplate } from './link-user-data-to-template.ts';
+import { listAlerts, listEventTypes } from './list-alerts.ts';
 import { listApis } from './list-apis.ts';
 import { listAsyncJobs } from './list-async-jobs.ts';
 import { listCapabilities } from './list-capabilities.ts';
+import { listCapacity } from './list-capacity.ts';
 import { listClusters } from './list-clusters.ts';
 import { listConfigurations } from './list-configurations.ts';
 import { listEvents } from './list-events.ts';
 import { listHosts } from './list-hosts.ts';
 import { listIsos } from './list-isos.ts';
 import { listNetworks } from './list-networks.ts';
+import { listHypervisors, listOsCategories } from './list-os-categories.ts';
 import { listOsTypes } from './list-os-types.ts';
 import { listPods } from './list-pods.ts';
 import { listServiceOfferings } from './list-service-offerings.ts';
 import { listSSHKeyPairs } from './list-ssh-key-pairs.ts';
 import { listStoragePools } from './list-storage-pools.ts';
+import { listHostTags, listStorageTags } from './list-tags-of-infrastructure.ts';
 import { listTemplates } from './list-templates.ts';
 import { listUserData } from './list-user-data.ts';
 import { listUsers } from './list-users.ts';
 import { listVirtualMachines } from './list-virtual-machines.ts';
 import { listVolumes } from './list-volumes.ts';
+import {
+  listImageStores,
+  listProjects,
+  listRegions,
+  listSecurityGroups,
+  listSystemVms,
+} from './list-what-there-is-none-of.ts';
 import { listZones } from './list-zones.ts';
 import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
+import {
+  createNetworkOffering,
+  deleteNetworkOffering,
+  listNetworkOfferings,
+  updateNetworkOffering,
+} from './network-offerings.ts';
+import { createNetwork, deleteNetwork, updateNetwork } from './networks.ts';
+import {
+  addTrafficType,
+  createPhysicalNetwork,
+  deletePhysicalNetwork,
+  listNetworkServiceProviders,
+  listPhysicalNetworks,
+  listSupportedNetworkServices,
+  listTrafficTypes,
+  updatePhysicalNetwork,
+} from './physical-networks.ts';
+import {
+  addCluster,
+  createPod,
+  createZone,
+  deleteCluster,
+  deletePod,
+  deleteZone,
+  updateCluster,
+  updatePod,
+  updateZone,
+} from './places.ts';
 import { prepareTemplate } from './prepare-template.ts';
 import { probeTemplate } from './probe-template.ts';
 import { queryAsyncJobResult } from './query-async-job-result.ts';
@@ -73,6 +125,7 @@ import { registerUserData } from './register-user-data.ts';
 import { registerUserKeys } from './register-user-keys.ts';
 import { resetPasswordForVirtualMachine } from './reset-password-for-virtual-machine.ts';
 import { resetSSHKeyForVirtualMachine } from './reset-ssh-key-for-virtual-machine.ts';
+import { listResourceLimits, updateResourceLimit } from './resource-limits.ts';
 import { restoreVirtualMachine } from './restore-virtual-machine.ts';
 import {
   createRole,
@@ -87,11 +140,15 @@ import {
 import { createServiceOffering, deleteServiceOffering, updateServiceOffering } from './service-offerings.ts';
 import { startVirtualMachine } from './start-virtual-machine.ts';
 import { stopVirtualMachine } from './stop-virtual-machine.ts';
-import { updateConfiguration } from './update-configuration.ts';
+import { cancelStorageMaintenance, enableStorageMaintenance } from './storage-maintenance.ts';
+import { createTags, deleteTags, listTags } from './tags.ts';
+import { resetConfiguration, updateConfiguration } from './update-configuration.ts';
 import { updateHost } from './update-host.ts';
 import { updateStoragePool } from './update-storage-pool.ts';
+import { updateIso, updateTemplate } from './update-template.ts';
 import { updateVirtualMachine } from './update-virtual-machine.ts';
 import { createUser, deleteUser, disableUser, enableUser, lockUser, updateUser } from './users.ts';
+import { createVlanIpRange, deleteVlanIpRange, listVlanIpRanges } from './vlan-ip-ranges.ts';
 
 /** Every command but login and logout, which are about the HTTP session and live with it. */
 export const commandTable: readonly Command[] = [
@@ -133,6 +190,63 @@ export const commandTable: readonly Command[] = [
   updateAccount,
   createDomain,
   deleteDomain,
+  createNetwork,
+  deleteNetwork,
+  updateNetwork,
+  createNetworkOffering,
+  deleteNetworkOffering,
+  listNetworkOfferings,
+  updateNetworkOffering,
+  addTrafficType,
+  createPhysicalNetwork,
+  deletePhysicalNetwork,
+  listNetworkServiceProviders,
+  listPhysicalNetworks,
+  listSupportedNetworkServices,
+  listTrafficTypes,
+  updatePhysicalNetwork,
+  createVlanIpRange,
+  deleteVlanIpRange,
+  listVlanIpRanges,
+  addCluster,
+  createPod,
+  createZone,
+  deleteCluster,
+  deletePod,
+  deleteZone,
+  updateCluster,
+  updatePod,
+  updateZone,
+  listCapacity,
+  listAlerts,
+  listEventTypes,
+  listResourceLimits,
+  updateResourceLimit,
+  cancelStorageMaintenance,
+  enableStorageMaintenance,
+  listHostTags,
+  listStorageTags,
+  listImageStores,
+  listProjects,
+  listRegions,
+  listSecurityGroups,
+  listSystemVms,
+  resetConfiguration,
+  changeServiceForVirtualMachine,
+  scaleVirtualMachine,
+  copyTemplate,
+  listIsoPermissions,
+  listTemplatePermissions,
+  updateIsoPermissions,
+  updateTemplatePermissions,
+  listHypervisors,
+  listOsCategories,
+  createTags,
+  deleteTags,
+  listTags,
+  updateIso,
+  updateTemplate,
+  updateDiskOffering,
   listDomainChildren,
   listDomains,
   updateDomain,

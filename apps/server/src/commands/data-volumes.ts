@@ -8,6 +8,7 @@ import type { Row } from '../store/schema.ts';
 import { lockVirtualMachine, pendingJobOf } from '../store/virtual-machines.ts';
 import { findZone } from '../store/zone-list.ts';
 import { type Caller, implement } from './command.ts';
+import { demandResources, gibibytes } from './demand-resources.ts';
 import { demandState, lockIdleVm } from './request-vm-job.ts';
 import { gigabytes } from './root-disk-size.ts';
 import { ownerOf, reachOf } from './scope.ts';
@@ -18,12 +19,14 @@ export const createVolume = implement(specs.createVolume, async ({ params, datab
     const { offeringId, sizeBytes } = await dataDiskSize(trx, params.diskofferingid, params.size);
     const owner = await ownerOf(trx, caller, params);
     const place = await placeFor(trx, params, caller);
+    const accountId = place.vm?.account_id ?? owner.accountId;
+    await demandResources(trx, accountId, { volume: 1, primary_storage: gibibytes(sizeBytes) });
     const volume = await insertDataVolume(trx, {
       name: params.name === undefined ? undefined : displayableName('name', params.name),
       sizeBytes,
       offeringId,
       zoneId: place.zoneId,
-      accountId: place.vm?.account_id ?? owner.accountId,
+      accountId,
     });
     const request = {
       userId: caller.userId,
@@ -111,6 +114,8 @@ export const resizeVolume = implement(specs.resizeVolume, async ({ params, datab
         ? undefined
         : await lockIdleVm(trx, caller, await vmUuidOf(trx, volume), 'virtualmachineid');
     if (vm) demandState('resizeVolume', vm);
+    const growth = gibibytes(sizeBytes) - gibibytes(volume.size);
+    await demandResources(trx, volume.account_id, { primary_storage: growth });
     return jobs.enqueue(trx, {
       command: 'resizeVolume',
       parameters: { volumeId: volume.id, sizeBytes, ...(vm ? { vmId: vm.id } : {}) },

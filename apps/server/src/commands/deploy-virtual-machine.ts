@@ -1,12 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { ApiError, entityNotFound, invalidParameter, type ParamsOf, specs } from '@millrace/api';
 import { demandHostName, freeAddress, guestMac } from '../domain/addresses.ts';
+import type { Amounts } from '../domain/resource-types.ts';
 import { displayableName } from '../domain/template-registration.ts';
 import { insertDataVolume } from '../store/data-volumes.ts';
 import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
 import { renewPassword } from '../store/guest-password.ts';
 import { isHostNameTaken, isMacTaken, lockNetworks, takenAddresses } from '../store/network-list.ts';
+import { rangesOf } from '../store/networks.ts';
 import { findOffering } from '../store/offering-list.ts';
 import type { Row, SshKey } from '../store/schema.ts';
 import { readSetting } from '../store/settings.ts';
@@ -15,6 +17,7 @@ import { insertVirtualMachine } from '../store/virtual-machines.ts';
 import { findZone } from '../store/zone-list.ts';
 import { type Caller, implement } from './command.ts';
 import { dataDiskSize } from './data-volumes.ts';
+import { demandResources, gibibytes } from './demand-resources.ts';
 import { hostIdOf } from './find-host.ts';
 import { keysNamed, userDataColumns } from './guest-settings.ts';
 import { rootDiskBytes } from './root-disk-size.ts';
@@ -32,6 +35,7 @@ export const deployVirtualMachine = implement(
       if (await isHostNameTaken(trx, networkIds(plan.networks), names.name)) {
         throw invalidParameter('name', `the network has an instance ${names.name} already`);
       }
+      await demandResources(trx, plan.accountId, plan.resources);
       const startVm = params.startvm ?? true;
       const vm = {
         uuid: names.uuid,
@@ -95,6 +99,7 @@ interface Plan {
   readonly offeringId: number;
   readonly haEnabled: boolean;
   readonly accountId: number;
+  readonly resources: Amounts;
   readonly networks: readonly Row<'networks'>[];
   readonly rootDiskSizeBytes: number | undefined;
   readonly hostId: number | undefined;
@@ -125,19 +130,28 @@ async function planOf(executor: Executor, params: Params, caller: Caller): Promi
     throw invalidParameter('templateid', `template ${template.name} is not registered for zone ${zone.name}`);
   }
   const owner = await ownerOf(executor, caller, params);
+  const rootDiskSizeBytes = rootDiskSize(params, template);
+  const dataDisk =
+    params.diskofferingid === undefined
+      ? undefined
+      : await dataDiskSize(executor, params.diskofferingid, params.size);
   return {
     zoneId: zone.id,
     template,
     offeringId: offering.id,
     haEnabled: offering.ha_enabled,
     accountId: owner.accountId,
-    rootDiskSizeBytes: rootDiskSize(params, template),
+    resources: {
+      user_vm: 1,
+      cpu: offering.cpu,
+      memory: offering.ram_size,
+      volume: dataDisk ? 2 : 1,
+      primary_storage: gibibytes((rootDiskSizeBytes ?? template.size ?? 0) + (dataDisk?.sizeBytes ?? 0)),
+    },
+    rootDiskSizeBytes,
     hostId: params.hostid === undefined ? undefined : await hostIdOf(executor, params.hostid, zone.id),
-    networks: await networksOf(executor, zone.id, params.networkids),
-    dataDisk:
-      params.diskofferingid === undefined
-        ? undefined
-        : await dataDiskSize(executor, params.diskofferingid, params.size),
+    networks: await networksOf(executor, zone.id, owner.accountId, params.networkids),
+    dataDisk,
     userData: await userDataColumns(executor, caller, params, template),
     sshKeys: await keysNamed(executor, owner.accountId, params),
   };
@@ -179,12 +193,17 @@ function rootDiskGigabytes(params: Params): number | undefined {
   return params.rootdisksize ?? (inDetails === undefined ? undefined : Number(inDetails));
 }
 
-async function networksOf(executor: Executor, zoneId: number, uuids: readonly string[] | undefined) {
+async function networksOf(
+  executor: Executor,
+  zoneId: number,
+  accountId: number,
+  uuids: readonly string[] | undefined,
+) {
   const asked = uuids && uuids.length > 0 ? uuids : undefined;
   if (asked && new Set(asked).size !== asked.length) {
     throw invalidParameter('networkids', 'names a network twice');
   }
-  const rows = await lockNetworks(executor, zoneId, asked);
+  const rows = await lockNetworks(executor, zoneId, accountId, asked);
   if (!asked) {
     if (rows[0]) return [rows[0]];
     throw invalidParameter('networkids', 'the zone has no default network: name one');
@@ -224,13 +243,7 @@ async function reserve(executor: Executor, vmId: number, plan: Plan): Promise<vo
       attachTo: { vmId, position: 1 },
     });
   for (const [index, network] of plan.networks.entries()) {
-    const address = freeAddress(network.start_ip, network.end_ip, await takenAddresses(executor, network.id));
-    if (address === undefined) {
-      throw new ApiError(
-        'INSUFFICIENT_CAPACITY_ERROR',
-        `network ${network.name} has no free address; expunge instances or use another network`,
-      );
-    }
+    const address = await addressIn(executor, network);
     await executor
       .insertInto('nics')
       .values({
@@ -238,14 +251,29 @@ async function reserve(executor: Executor, vmId: number, plan: Plan): Promise<vo
         instance_id: vmId,
         network_id: network.id,
         mac_address: await freeMac(executor),
-        ip4_address: address,
-        netmask: network.netmask,
-        gateway: network.gateway,
+        ip4_address: address?.ip ?? null,
+        netmask: address?.netmask ?? null,
+        gateway: address?.gateway ?? null,
         device_id: index,
         default_nic: index === 0,
       })
       .execute();
   }
+}
+
+/** @returns undefined in a network without addresses of its own @throws ApiError 533 when all are taken */
+async function addressIn(executor: Executor, network: Row<'networks'>) {
+  const ranges = await rangesOf(executor, network);
+  if (ranges.length === 0 && network.guest_type === 'L2') return undefined;
+  const taken = await takenAddresses(executor, network.id);
+  for (const { start_ip, end_ip, netmask, gateway } of ranges) {
+    const ip = freeAddress(start_ip, end_ip, taken);
+    if (ip !== undefined) return { ip, netmask, gateway };
+  }
+  throw new ApiError(
+    'INSUFFICIENT_CAPACITY_ERROR',
+    `network ${network.name} has no free address; expunge instances or use another network`,
+  );
 }
 
 async function freeMac(executor: Executor): Promise<string> {

@@ -31,6 +31,27 @@ export const createDiskOffering = implement(specs.createDiskOffering, async ({ p
   return { object: offeringEntity(row) };
 });
 
+export const updateDiskOffering = implement(specs.updateDiskOffering, async ({ params, database }) => {
+  const changes = {
+    ...(params.name === undefined ? {} : { name: displayableName('name', params.name) }),
+    ...(params.displaytext === undefined
+      ? {}
+      : { display_text: displayableName('displaytext', params.displaytext) }),
+    ...(params.sortkey === undefined ? {} : { sort_key: params.sortkey }),
+  };
+  if (Object.keys(changes).length === 0)
+    throw invalidParameter('name', 'name, displaytext or sortkey must say what shall change');
+  const row = await database
+    .updateTable('disk_offering')
+    .set(changes)
+    .where('uuid', '=', params.id)
+    .where('removed', 'is', null)
+    .returningAll()
+    .executeTakeFirst();
+  if (!row) throw entityNotFound('id', params.id);
+  return { object: offeringEntity(row) };
+});
+
 export const deleteDiskOffering = implement(specs.deleteDiskOffering, async ({ params, database }) => {
   const { numUpdatedRows } = await database
     .updateTable('disk_offering')

@@ -14,7 +14,7 @@ import { recordEvent } from '../store/events.ts';
 import { everything } from '../store/paging.ts';
 import { type Caller, implement } from './command.ts';
 import { pageFrom } from './page.ts';
-import { domainEntity } from './responses/identity.ts';
+import { domainEntities } from './responses/identity.ts';
 import { ownDomainReach } from './scope.ts';
 
 export const createDomain = implement(specs.createDomain, async ({ params, database, caller }) =>
@@ -44,7 +44,7 @@ export const listDomains = implement(specs.listDomains, async ({ params, databas
       : ({ kind: 'domain', path: caller.domainPath, recursive } as const);
   const filter = { scope, uuid: id, name, level, keyword };
   const { rows, count } = await listDomainRows(database, filter, await pageFrom(database, params));
-  return { list: rows.map(domainEntity), count };
+  return { list: await domainEntities(database, rows), count };
 });
 
 export const listDomainChildren = implement(
@@ -57,7 +57,7 @@ export const listDomainChildren = implement(
     const below = { path: above.path, level: above.level, recursive: params.isrecursive === true };
     const filter = { scope: { kind: 'everything' } as const, below, name, keyword };
     const { rows, count } = await listDomainRows(database, filter, await pageFrom(database, params));
-    return { list: rows.map(domainEntity), count };
+    return { list: await domainEntities(database, rows), count };
   },
 );
 
@@ -149,9 +149,9 @@ async function demandFree(executor: Executor, path: string): Promise<void> {
 
 async function loadDomain(executor: Executor, uuid: string) {
   const { rows } = await listDomainRows(executor, { scope: { kind: 'everything' }, uuid }, everything);
-  const [row] = rows;
-  if (!row) throw entityNotFound('id', uuid);
-  return domainEntity(row);
+  const [domain] = await domainEntities(executor, rows);
+  if (!domain) throw entityNotFound('id', uuid);
+  return domain;
 }
 
 async function note(

@@ -109,7 +109,7 @@ test('an account comes with its user, who can log in, and is kept out at once wh
   const api = await withTestApi(t);
   const tenant = await makeAccount(api, 'tenant');
   assert.equal(tenant.account['rolename'], 'User');
-  assert.equal(tenant.account['vmlimit'], 'Unlimited');
+  assert.equal(tenant.account['vmlimit'], '20');
   assert.equal((await login(api, 'tenant', person.password)).status, 200);
   assert.equal((await api.call('listZones', {}, tenant)).status, 200);
   for (const [command, state] of [

@@ -1,11 +1,10 @@
 import { entityNotFound, invalidParameter, specs } from '@millrace/api';
 import { userDataPolicyOf } from '../domain/user-data.ts';
 import { recordEvent } from '../store/events.ts';
-import { everything } from '../store/paging.ts';
-import { listTemplateRows, lockTemplate } from '../store/templates.ts';
+import { lockTemplate } from '../store/templates.ts';
 import { holdUserData } from '../store/user-data.ts';
 import { implement } from './command.ts';
-import { templateEntities } from './responses/template.ts';
+import { shownTemplate } from './responses/template.ts';
 import { reachOf } from './scope.ts';
 
 export const linkUserDataToTemplate = implement(
@@ -39,12 +38,7 @@ export const linkUserDataToTemplate = implement(
       });
       return template.id;
     });
-    const filter = { selection: { kind: 'everything' }, templateIds: [templateId], unique: true } as const;
-    const { rows } = await listTemplateRows(database, filter, everything);
-    const viewer = { isAdmin: caller.role === 'admin', accountId: caller.accountId };
-    const [entity] = await templateEntities(database, rows, viewer);
-    if (!entity) throw entityNotFound(param, uuid);
-    return { object: entity };
+    return { object: await shownTemplate(database, templateId, caller) };
   },
 );
 

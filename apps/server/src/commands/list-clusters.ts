@@ -1,12 +1,8 @@
 import { specs } from '@millrace/api';
-import { overCommitByCluster } from '../store/cluster-details.ts';
-import { readSettings } from '../store/settings.ts';
 import { listClusterRows } from '../store/zone-list.ts';
 import { implement } from './command.ts';
 import { pageFrom } from './page.ts';
-
-/** Every cluster is made and run by the cloud; CloudStack knows others too. */
-const onlyClusterType = 'CloudManaged';
+import { clusterEntities, onlyClusterType } from './responses/places.ts';
 
 export const listClusters = implement(specs.listClusters, async ({ params, database }) => {
   const { clustertype } = params;
@@ -24,24 +20,5 @@ export const listClusters = implement(specs.listClusters, async ({ params, datab
     managedState: params.managedstate,
   };
   const { rows, count } = await listClusterRows(database, filter, await pageFrom(database, params));
-  const settings = await readSettings(database);
-  const overCommits = await overCommitByCluster(database);
-  const list = rows.map((row) => ({
-    id: row.uuid,
-    name: row.name,
-    podid: row.pod_uuid,
-    podname: row.pod_name,
-    zoneid: row.zone_uuid,
-    zonename: row.zone_name,
-    hypervisortype: row.hypervisor_type,
-    clustertype: onlyClusterType,
-    allocationstate: row.allocation_state,
-    managedstate: row.managed_state,
-    cpuovercommitratio: (overCommits.get(row.id)?.cpu ?? settings['cpu.overprovisioning.factor']).toFixed(1),
-    memoryovercommitratio: (
-      overCommits.get(row.id)?.memory ?? settings['mem.overprovisioning.factor']
-    ).toFixed(1),
-    hasannotations: false,
-  }));
-  return { list, count };
+  return { list: await clusterEntities(database, rows, { withCapacity: params.showcapacities }), count };
 });

@@ -1,56 +1,32 @@
-import { type EntityOf, formatDate, type networkFields, specs } from '@millrace/api';
-import { listNetworkRows, type NetworkRow } from '../store/network-list.ts';
+import { specs } from '@millrace/api';
+import { readVlan } from '../domain/vlan-range.ts';
+import { listNetworkRows } from '../store/network-list.ts';
 import { implement } from './command.ts';
 import { pageFrom } from './page.ts';
+import { networkEntity } from './responses/network.ts';
+import { listScope, reachOf } from './scope.ts';
 
-/** Networks are shared by all accounts. */
-const onlyAclType = 'Domain';
+const aclTypes = ['Account', 'Domain'];
 
-export const listNetworks = implement(specs.listNetworks, async ({ params, database }) => {
-  const { acltype } = params;
-  if (acltype !== undefined && acltype.toLowerCase() !== onlyAclType.toLowerCase()) {
-    return { list: [], count: 0 };
-  }
+export const listNetworks = implement(specs.listNetworks, async ({ params, database, caller }) => {
+  const aclType = aclTypes.find((type) => type.toLowerCase() === params.acltype?.toLowerCase());
+  if (params.acltype !== undefined && aclType === undefined) return { list: [], count: 0 };
+  const vlan = params.vlan === undefined ? undefined : readVlan(params.vlan);
+  // what others share with everybody is listed, whether it was asked for or not: instances are deployed into it
+  const named = params.account !== undefined || params.domainid !== undefined;
   const filter = {
+    scope: named ? await listScope(database, caller, params, false) : reachOf(caller),
+    aclType,
     uuid: params.id,
     keyword: params.keyword,
     zoneUuid: params.zoneid,
     type: params.type,
     trafficType: params.traffictype,
+    offeringUuid: params.networkofferingid,
+    physicalNetworkUuid: params.physicalnetworkid,
+    specifyIpRanges: params.specifyipranges,
+    vlan: vlan === 'untagged' ? undefined : vlan,
   };
   const { rows, count } = await listNetworkRows(database, filter, await pageFrom(database, params));
-  return { list: rows.map(networkEntity), count };
+  return { list: rows.map((row) => networkEntity(row, caller.role === 'admin')), count };
 });
-
-function networkEntity(row: NetworkRow): EntityOf<typeof networkFields> {
-  return {
-    id: row.uuid,
-    name: row.name,
-    displaytext: row.display_text,
-    zoneid: row.zone_uuid,
-    zonename: row.zone_name,
-    state: row.state,
-    type: row.guest_type,
-    traffictype: row.traffic_type,
-    acltype: onlyAclType,
-    subdomainaccess: true,
-    gateway: row.gateway,
-    netmask: row.netmask,
-    cidr: row.cidr,
-    dns1: row.zone_dns1,
-    isdefault: row.is_default,
-    created: formatDate(row.created),
-    service: [{ name: 'Dhcp', provider: [{ name: 'Libvirt', state: 'Enabled' }], capability: [] }],
-    canusefordeploy: true,
-    displaynetwork: true,
-    specifyipranges: true,
-    restartrequired: false,
-    ispersistent: true,
-    issystem: false,
-    strechedl2subnet: false,
-    redundantrouter: false,
-    supportsvmautoscaling: false,
-    hasannotations: false,
-    tags: [],
-  };
-}

@@ -2,6 +2,7 @@ import { specs } from '@millrace/api';
 import { listPodRows } from '../store/zone-list.ts';
 import { implement } from './command.ts';
 import { pageFrom } from './page.ts';
+import { podEntities } from './responses/places.ts';
 
 export const listPods = implement(specs.listPods, async ({ params, database }) => {
   const filter = {
@@ -12,17 +13,5 @@ export const listPods = implement(specs.listPods, async ({ params, database }) =
     allocationState: params.allocationstate,
   };
   const { rows, count } = await listPodRows(database, filter, await pageFrom(database, params));
-  const list = rows.map((row) => ({
-    id: row.uuid,
-    name: row.name,
-    zoneid: row.zone_uuid,
-    zonename: row.zone_name,
-    gateway: row.gateway ?? undefined,
-    netmask: row.netmask ?? undefined,
-    startip: row.start_ip === null ? [] : [row.start_ip],
-    endip: row.end_ip === null ? [] : [row.end_ip],
-    allocationstate: row.allocation_state,
-    hasannotations: false,
-  }));
-  return { list, count };
+  return { list: await podEntities(database, rows, { withCapacity: params.showcapacities }), count };
 });

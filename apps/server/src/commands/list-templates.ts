@@ -39,6 +39,7 @@ interface ImageListParams extends SelectionParams {
   readonly isready?: boolean | undefined;
   readonly showremoved?: boolean | undefined;
   readonly showunique?: boolean | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
   readonly page?: number | undefined;
   readonly pagesize?: number | undefined;
 }
@@ -65,6 +66,7 @@ export async function listImages(
     isPublic: params.ispublic,
     removed: params.showremoved,
     unique: params.showunique,
+    tags: params.tags,
   };
   const { rows, count } = await listTemplateRows(database, filter, await pageFrom(database, params));
   const viewer = { isAdmin: caller.role === 'admin', accountId: caller.accountId };
@@ -102,10 +104,9 @@ async function selectionFor(
     case 'selfexecutable':
       return { kind: 'owned', scope };
     case 'sharedexecutable':
-      // templates are private or public: there is no sharing with single accounts yet
-      return { kind: 'nothing' };
+      return { kind: 'shared', scope };
     case 'executable':
-      return { kind: 'owned-or-public', scope };
+      return { kind: 'usable', scope };
     case 'all':
       if (caller.role !== 'admin') throw invalidParameter(params.filterParam, 'all is for root admins');
       return { kind: 'everything' };

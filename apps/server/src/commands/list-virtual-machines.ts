@@ -32,6 +32,7 @@ export const listVirtualMachines = implement(
       userUuid: params.userid,
       keyPair: params.keypair,
       haEnabled: params.haenable,
+      tags: params.tags,
     };
     const { rows, count } = await listVirtualMachineRows(database, filter, await pageFrom(database, params));
     const options = { withUserData: params.userdata === true };

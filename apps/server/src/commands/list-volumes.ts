@@ -2,7 +2,7 @@ import { entityNotFound, isUuid, specs } from '@millrace/api';
 import { listVolumeRows } from '../store/volumes.ts';
 import { implement } from './command.ts';
 import { idsFrom, pageFrom } from './page.ts';
-import { volumeEntity } from './responses/volume.ts';
+import { volumeEntities } from './responses/volume.ts';
 import { listScope } from './scope.ts';
 
 export const listVolumes = implement(specs.listVolumes, async ({ params, database, caller }) => {
@@ -29,7 +29,8 @@ export const listVolumes = implement(specs.listVolumes, async ({ params, databas
     hostUuid: params.hostid,
     poolUuid: storageid,
     diskOfferingUuid: params.diskofferingid,
+    tags: params.tags,
   };
   const { rows, count } = await listVolumeRows(database, filter, await pageFrom(database, params));
-  return { list: rows.map((row) => volumeEntity(row, caller.role === 'admin')), count };
+  return { list: await volumeEntities(database, rows, caller.role === 'admin'), count };
 });

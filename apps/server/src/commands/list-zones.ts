@@ -2,6 +2,7 @@ import { specs } from '@millrace/api';
 import { listZoneRows } from '../store/zone-list.ts';
 import { implement } from './command.ts';
 import { idsFrom, pageFrom } from './page.ts';
+import { zoneEntities } from './responses/places.ts';
 
 export const listZones = implement(specs.listZones, async ({ params, database, caller }) => {
   const filter = {
@@ -11,18 +12,6 @@ export const listZones = implement(specs.listZones, async ({ params, database, c
     networkType: params.networktype,
   };
   const { rows, count } = await listZoneRows(database, filter, await pageFrom(database, params));
-  const list = rows.map((row) => ({
-    id: row.uuid,
-    name: row.name,
-    networktype: row.networktype,
-    dns1: row.dns1,
-    ...(caller.role === 'admin' ? { internaldns1: row.internal_dns1 } : {}),
-    allocationstate: row.allocation_state,
-    localstorageenabled: row.local_storage_enabled,
-    securitygroupsenabled: false,
-    allowuserspecifyvrmtu: false,
-    hasannotations: false,
-    tags: [],
-  }));
-  return { list, count };
+  const shown = { forAdmin: caller.role === 'admin', withCapacity: params.showcapacities };
+  return { list: await zoneEntities(database, rows, shown), count };
 });

@@ -33,3 +33,13 @@ export function idsFrom(params: {
   }
   return params.id === undefined ? params.ids : [params.id];
 }
+
+/** The page of a list that is there whole, as `pageFrom` cuts those of the database. @throws ApiError 431 */
+export async function pagedOf<T>(
+  executor: Executor,
+  all: readonly T[],
+  params: { readonly page?: number | undefined; readonly pagesize?: number | undefined },
+): Promise<{ list: T[]; count: number }> {
+  const { limit, offset } = await pageFrom(executor, params);
+  return { list: all.slice(offset, limit === undefined ? undefined : offset + limit), count: all.length };
+}

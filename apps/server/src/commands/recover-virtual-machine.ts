@@ -1,9 +1,11 @@
 import { ApiError, specs } from '@millrace/api';
 import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
+import { resourcesOfVm } from '../store/resource-limits.ts';
 import type { Row } from '../store/schema.ts';
 import { transitionVm } from '../store/vm-transitions.ts';
 import { implement } from './command.ts';
+import { demandResources } from './demand-resources.ts';
 import { demandExpungePermission } from './expunge-permission.ts';
 import { demandState, lockIdleVm } from './request-vm-job.ts';
 import { loadVirtualMachine, withoutAdminFields } from './responses/virtual-machine.ts';
@@ -16,6 +18,7 @@ export const recoverVirtualMachine = implement(
       const vm = await lockIdleVm(trx, caller, params.id, 'id');
       demandState('recoverVirtualMachine', vm);
       await demandDisk(trx, vm);
+      await demandResources(trx, vm.account_id, await resourcesOfVm(trx, vm.id));
       const { applied, state } = await transitionVm(trx, vm.id, 'recover');
       if (!applied) throw new ApiError('PARAM_ERROR', `instance ${vm.name} has become ${state} meanwhile`);
       await recordEvent(trx, {

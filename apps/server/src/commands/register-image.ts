@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { entityNotFound, invalidParameter, isUuid, missingParameter } from '@millrace/api';
 import { redactUrl } from '@millrace/core';
-import { fetchPolicyFrom } from '../domain/fetch-policy.ts';
 import {
   checksumOrList,
-  checksumTrustDetail,
   cpuArchitecture,
   displayableName,
   imageSourceOf,
@@ -12,19 +10,17 @@ import {
   templateUrl,
   wordSize,
 } from '../domain/template-registration.ts';
-import { trustedInZones } from '../store/certificates.ts';
 import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
 import { defaultOsType, findOsType } from '../store/guest-os.ts';
-import { workingHosts } from '../store/host-list.ts';
 import { everything } from '../store/paging.ts';
 import { readSettings } from '../store/settings.ts';
-import { insertTemplate, listTemplateRows } from '../store/templates.ts';
+import { insertTemplate } from '../store/templates.ts';
 import { listZoneRows } from '../store/zone-list.ts';
 import type { Caller, CommandDependencies } from './command.ts';
-import { findChecksum } from './find-checksum.ts';
-import { probeSource } from './probe-source.ts';
-import { type TemplateEntity, templateEntities } from './responses/template.ts';
+import { demandResources } from './demand-resources.ts';
+import { lookAtSource } from './look-at-source.ts';
+import { shownTemplate, type TemplateEntity } from './responses/template.ts';
 import { ownerOf } from './scope.ts';
 
 /** A template or an ISO as it is to be registered, in the words of both commands. */
@@ -74,39 +70,24 @@ export async function registerImage(
   const osType = await findOsType(database, wanted.ostypeid);
   if (!osType) throw entityNotFound('ostypeid', wanted.ostypeid ?? defaultOsType);
   const zoneIds = zones.map((zone) => zone.id);
-  const hosts = await workingHosts(database, zoneIds);
-  const policy = fetchPolicyFrom(settings, await trustedInZones(database, zoneIds));
-  const found =
-    image.listUrl &&
-    (await findChecksum({
-      ...context,
-      hosts,
-      policy,
-      source: imageSourceOf(image, image.details),
-      checksumUrl: image.listUrl,
-    }));
-  const checksum = found ? found.checksum : image.checksum;
-  const source = imageSourceOf({ ...image, checksum }, image.details);
-  const report = await probeSource({ ...context, hosts, source, policy });
+  const { checksum, details, report, warnings } = await lookAtSource(context, {
+    ...image,
+    zoneIds,
+    settings,
+  });
   const templateId = await store(context, wanted, {
     ...image,
     checksum,
-    details: {
-      ...image.details,
-      ...(found ? { [checksumTrustDetail]: found.trust } : {}),
-    },
+    details,
     zoneIds,
     accountId: owner.accountId,
     osTypeId: osType.id,
     sizeBytes: report.virtualSizeBytes,
     transferBytes: report.transferBytes,
     sourceCount: report.sources.length,
-    warnings: [...(found ? found.warnings : []), ...report.warnings],
+    warnings,
   });
-  const filter = { selection: { kind: 'everything' }, templateIds: [templateId], unique: true } as const;
-  const { rows } = await listTemplateRows(database, filter, everything);
-  const viewer = { isAdmin: caller.role === 'admin', accountId: caller.accountId };
-  return { list: await templateEntities(database, rows, viewer), count: rows.length };
+  return { list: [await shownTemplate(database, templateId, caller)], count: 1 };
 }
 
 /** Everything that can be judged without asking anybody. */
@@ -128,7 +109,8 @@ function imageOf(wanted: ImageRegistration) {
   return image;
 }
 
-function demandDirectDownload(asked: boolean | undefined, byDefault: boolean): void {
+/** @throws ApiError 431 */
+export function demandDirectDownload(asked: boolean | undefined, byDefault: boolean): void {
   if (asked ?? byDefault) return;
   throw invalidParameter(
     'directdownload',
@@ -136,7 +118,12 @@ function demandDirectDownload(asked: boolean | undefined, byDefault: boolean): v
   );
 }
 
-function demandVisibility(wanted: ImageRegistration, caller: Caller, publicAllowed: boolean): void {
+/** @throws ApiError 431 */
+export function demandVisibility(
+  wanted: Pick<ImageRegistration, 'format' | 'isfeatured' | 'ispublic'>,
+  caller: Caller,
+  publicAllowed: boolean,
+): void {
   if (caller.role === 'admin') return;
   const what = kindOf(wanted);
   if (wanted.isfeatured) throw invalidParameter('isfeatured', `only a root admin may feature ${what.one}`);
@@ -148,14 +135,14 @@ function demandVisibility(wanted: ImageRegistration, caller: Caller, publicAllow
   }
 }
 
-function kindOf({ format }: Pick<ImageRegistration, 'format'>) {
+export function kindOf({ format }: Pick<ImageRegistration, 'format'>) {
   return format === 'ISO'
-    ? ({ word: 'ISO', one: 'an ISO', many: 'ISOs', event: 'ISO.CREATE', resource: 'Iso' } as const)
+    ? ({ word: 'ISO', one: 'an ISO', many: 'ISOs', event: 'ISO', resource: 'Iso' } as const)
     : ({
         word: 'template',
         one: 'a template',
         many: 'templates',
-        event: 'TEMPLATE.CREATE',
+        event: 'TEMPLATE',
         resource: 'Template',
       } as const);
 }
@@ -205,6 +192,7 @@ async function store(
   const uuid = randomUUID();
   const kind = kindOf(wanted);
   return database.transaction().execute(async (trx) => {
+    await demandResources(trx, image.accountId, { template: 1 });
     const id = await insertTemplate(trx, {
       row: {
         uuid,
@@ -237,7 +225,7 @@ async function store(
     });
     const warnings = image.warnings.length > 0 ? `; warnings: ${image.warnings.join('; ')}` : '';
     await recordEvent(trx, {
-      type: kind.event,
+      type: `${kind.event}.CREATE`,
       level: image.warnings.length > 0 ? 'WARN' : 'INFO',
       description: `registered ${kind.word} ${image.name} from ${redactUrl(image.url)}${warnings}`,
       userId: caller.userId,

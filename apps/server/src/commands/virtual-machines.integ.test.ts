@@ -159,10 +159,10 @@ test('a template of another zone or another tenant cannot be deployed', async (t
 
 /** Those of disks name a volume too: see data-volumes.integ.test.ts. */
 type OfDisks = 'attachVolume' | 'detachVolume' | 'resizeVolume';
+/** Those that are no jobs, or need another offering: see change-service.integ.test.ts. */
+type OfOthers = 'recoverVirtualMachine' | 'attachIso' | 'changeServiceForVirtualMachine';
 
-const jobCommands: Readonly<
-  Record<Exclude<VmCommand, 'recoverVirtualMachine' | 'attachIso' | OfDisks>, Params>
-> = {
+const jobCommands: Readonly<Record<Exclude<VmCommand, OfOthers | OfDisks>, Params>> = {
   startVirtualMachine: {},
   stopVirtualMachine: { forced: 'true' },
   rebootVirtualMachine: {},

@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import { limitSettings } from './resource-types.ts';
 import { templateSettings } from './template-settings.ts';
 import { transferSettings } from './transfer-settings.ts';
 
@@ -245,6 +246,15 @@ export const settings = {
     max: 10,
     description: 'How much memory of guests a byte of a host may carry',
   },
+  'cluster.storage.capacity.notificationthreshold': {
+    ...server,
+    kind: 'text',
+    default: '0.75',
+    problem: (text) =>
+      /^(0(\.\d{1,4})?|1(\.0{1,4})?)$/.test(text) ? undefined : 'must be a share from 0 to 1, like 0.75',
+    description: 'The share of a storage pool in use from which there is an alert',
+  },
+  ...limitSettings,
 } as const satisfies Record<string, SettingDefinition>;
 
 export type SettingName = keyof typeof settings;
@@ -272,7 +282,7 @@ export function parseSetting(
   const trimmed = text.trim();
   switch (definition.kind) {
     case 'number': {
-      const value = /^\d{1,16}$/.test(trimmed) ? Number(trimmed) : Number.NaN;
+      const value = /^-?\d{1,16}$/.test(trimmed) ? Number(trimmed) : Number.NaN;
       const good = value >= definition.min && value <= definition.max;
       return good
         ? { value }

@@ -43,6 +43,7 @@ type Unmoved =
   | 'attachVolume'
   | 'detachVolume'
   | 'resizeVolume'
+  | 'changeServiceForVirtualMachine'
   | 'resetPasswordForVirtualMachine'
   | 'resetSSHKeyForVirtualMachine';
 

@@ -136,6 +136,7 @@ export const requestableStates = {
   attachVolume: ['Running', 'Stopped'],
   detachVolume: ['Running', 'Stopped'],
   resizeVolume: ['Running', 'Stopped'],
+  changeServiceForVirtualMachine: ['Stopped'],
   resetPasswordForVirtualMachine: ['Stopped'],
   resetSSHKeyForVirtualMachine: ['Stopped'],
   attachIso: ['Running', 'Stopped'],

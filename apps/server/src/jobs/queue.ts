@@ -22,12 +22,24 @@ export interface JobParameters {
   /** Not an API command: the server itself begins it. */
   recoverLostHost: { hostId: number };
   reconnectHost: { hostId: number };
+  deleteNetwork: { networkId: number };
+  enableStorageMaintenance: { poolId: number };
+  cancelStorageMaintenance: { poolId: number };
   deleteIso: { templateId: number; forced: boolean };
   resetPasswordForVirtualMachine: { vmId: number };
   resetSSHKeyForVirtualMachine: { vmId: number };
   attachIso: { vmId: number; isoId: number; forced: boolean };
   detachIso: { vmId: number; forced: boolean };
   /** The call has done it: clients expect a job all the same. */
+  copyTemplate: { templateId: number };
+  updateNetwork: { networkUuid: string };
+  createPhysicalNetwork: { networkUuid: string };
+  updatePhysicalNetwork: { networkUuid: string };
+  deletePhysicalNetwork: object;
+  addTrafficType: { trafficTypeUuid: string };
+  scaleVirtualMachine: object;
+  createTags: object;
+  deleteTags: object;
   deleteDomain: object;
   deleteAccount: object;
   disableAccount: { accountUuid: string };

@@ -40,17 +40,10 @@ const columns = [
 ] as const;
 
 const ofAccount = (what: ReturnType<typeof sql<number>>) => sql<number>`(select ${what} and removed is null)`;
-const instances = (state?: string) =>
+const instances = (state: string) =>
   ofAccount(
-    sql<number>`count(*)::int from vm_instance where account_id = ${sql.ref('account.id')} ${
-      state === undefined ? sql`` : sql`and state = ${state}`
-    }`,
+    sql<number>`count(*)::int from vm_instance where account_id = ${sql.ref('account.id')} and state = ${state}`,
   );
-const sizes = (column: 'cpu' | 'ram_size') => sql<number>`(
-  select coalesce(sum(service_offering.${sql.ref(column)}), 0)::bigint from vm_instance
-  join service_offering on service_offering.id = vm_instance.service_offering_id
-  where vm_instance.account_id = ${sql.ref('account.id')} and vm_instance.removed is null)`;
-
 export async function listAccountRows(executor: Executor, filter: AccountFilter, page: Page) {
   let query = living(executor).where(ownedBy(filter.scope));
   if (filter.uuid !== undefined) query = query.where('account.uuid', '=', filter.uuid);
@@ -62,22 +55,7 @@ export async function listAccountRows(executor: Executor, filter: AccountFilter,
   return pageOf(
     query
       .select(columns)
-      .select([
-        instances().as('instances'),
-        instances('Running').as('running'),
-        instances('Stopped').as('stopped'),
-        ofAccount(sql<number>`count(*)::int from volumes where account_id = ${sql.ref('account.id')}`).as(
-          'volumes',
-        ),
-        ofAccount(
-          sql<number>`coalesce(ceil(sum(size) / 1073741824.0), 0)::int from volumes where account_id = ${sql.ref('account.id')}`,
-        ).as('volume_gib'),
-        ofAccount(sql<number>`count(*)::int from vm_template where account_id = ${sql.ref('account.id')}`).as(
-          'templates',
-        ),
-        sizes('cpu').as('cpus'),
-        sizes('ram_size').as('memory_mib'),
-      ])
+      .select([instances('Running').as('running'), instances('Stopped').as('stopped')])
       .orderBy('account.id'),
     page,
   );

@@ -13,7 +13,7 @@ export async function listDiskOfferingRows(executor: Executor, filter: DiskOffer
   if (filter.uuid !== undefined) query = query.where('uuid', '=', filter.uuid);
   if (filter.name !== undefined) query = query.where('name', '=', filter.name);
   if (filter.keyword !== undefined) query = query.where('name', 'ilike', containing(filter.keyword));
-  return pageOf(query.selectAll().orderBy('id'), page);
+  return pageOf(query.selectAll().orderBy('sort_key').orderBy('id'), page);
 }
 
 export async function findDiskOffering(executor: Executor, uuid: string) {

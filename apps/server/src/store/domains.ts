@@ -14,11 +14,6 @@ export interface DomainFilter {
   readonly below?: { readonly path: string; readonly level: number; readonly recursive: boolean };
 }
 
-const owned = (table: 'vm_instance' | 'volumes' | 'vm_template') => sql<number>`(
-  select count(*)::int from ${sql.table(table)} as thing
-  join account as owner on owner.id = thing.account_id
-  where owner.domain_id = ${sql.ref('domain.id')} and thing.removed is null)`;
-
 export async function listDomainRows(executor: Executor, filter: DomainFilter, page: Page) {
   let query = executor
     .selectFrom('domain')
@@ -42,9 +37,6 @@ export async function listDomainRows(executor: Executor, filter: DomainFilter, p
         sql<boolean>`exists (select 1 from domain as child where child.parent = domain.id and child.removed is null)`.as(
           'has_child',
         ),
-        owned('vm_instance').as('instances'),
-        owned('volumes').as('volumes'),
-        owned('vm_template').as('templates'),
       ])
       .orderBy('domain.path'),
     page,

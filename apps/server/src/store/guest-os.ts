@@ -40,3 +40,19 @@ export async function findOsType(executor: Executor, uuid: string | undefined) {
     uuid === undefined ? query.where('display_name', '=', defaultOsType) : query.where('uuid', '=', uuid)
   ).executeTakeFirst();
 }
+
+export async function listOsCategoryRows(
+  executor: Executor,
+  filter: {
+    readonly uuid?: string | undefined;
+    readonly name?: string | undefined;
+    readonly keyword?: string | undefined;
+  },
+  page: Page,
+) {
+  let query = executor.selectFrom('guest_os_category');
+  if (filter.uuid !== undefined) query = query.where('uuid', '=', filter.uuid);
+  if (filter.name !== undefined) query = query.where('name', '=', filter.name);
+  if (filter.keyword !== undefined) query = query.where('name', 'ilike', containing(filter.keyword));
+  return pageOf(query.select(['uuid', 'name']).orderBy('name'), page);
+}

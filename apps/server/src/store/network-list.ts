@@ -1,9 +1,16 @@
 import { sql } from 'kysely';
 import type { Executor } from './database.ts';
-import { containing } from './owner-scope.ts';
+import { networkUsableBy } from './networks.ts';
+import { containing, type OwnerScope } from './owner-scope.ts';
 import { type Page, pageOf } from './paging.ts';
 
 export interface NetworkFilter {
+  readonly scope: OwnerScope;
+  readonly aclType?: string | undefined;
+  readonly offeringUuid?: string | undefined;
+  readonly physicalNetworkUuid?: string | undefined;
+  readonly vlan?: number | undefined;
+  readonly specifyIpRanges?: boolean | undefined;
   readonly uuid?: string | undefined;
   readonly keyword?: string | undefined;
   readonly zoneUuid?: string | undefined;
@@ -15,8 +22,28 @@ export async function listNetworkRows(executor: Executor, filter: NetworkFilter,
   let query = executor
     .selectFrom('networks')
     .innerJoin('data_center', 'data_center.id', 'networks.data_center_id')
-    .where('networks.removed', 'is', null);
+    .leftJoin('network_offering', 'network_offering.id', 'networks.network_offering_id')
+    .leftJoin('physical_network', 'physical_network.id', 'networks.physical_network_id')
+    .leftJoin('account as owner', 'owner.id', 'networks.account_id')
+    .leftJoin('domain as acl_domain', (join) =>
+      join.on(sql<boolean>`acl_domain.id = coalesce(networks.domain_id, owner.domain_id)`),
+    )
+    .leftJoin('vlan_ip_range', (join) =>
+      join.on(
+        sql<boolean>`vlan_ip_range.id = (select min(id) from vlan_ip_range where network_id = networks.id)`,
+      ),
+    )
+    .where('networks.removed', 'is', null)
+    .where(networkUsableBy(filter.scope));
   const { uuid, keyword, zoneUuid, type, trafficType } = filter;
+  const equal = [
+    ['networks.acl_type', filter.aclType],
+    ['network_offering.uuid', filter.offeringUuid],
+    ['physical_network.uuid', filter.physicalNetworkUuid],
+    ['networks.vlan', filter.vlan],
+    ['network_offering.specify_ip_ranges', filter.specifyIpRanges],
+  ] as const;
+  for (const [column, value] of equal) if (value !== undefined) query = query.where(column, '=', value);
   if (uuid !== undefined) query = query.where('networks.uuid', '=', uuid);
   if (zoneUuid !== undefined) query = query.where('data_center.uuid', '=', zoneUuid);
   if (keyword !== undefined) query = query.where('networks.name', 'ilike', containing(keyword));
@@ -32,6 +59,18 @@ export async function listNetworkRows(executor: Executor, filter: NetworkFilter,
       'data_center.uuid as zone_uuid',
       'data_center.name as zone_name',
       'data_center.dns1 as zone_dns1',
+      'data_center.dns2 as zone_dns2',
+      'network_offering.uuid as offering_uuid',
+      'network_offering.name as offering_name',
+      'network_offering.display_text as offering_display_text',
+      'network_offering.specify_ip_ranges',
+      'physical_network.uuid as physical_network_uuid',
+      'owner.account_name',
+      'acl_domain.uuid as domain_uuid',
+      'acl_domain.name as domain_name',
+      'acl_domain.path as domain_path',
+      'vlan_ip_range.gateway as range_gateway',
+      'vlan_ip_range.netmask as range_netmask',
     ])
     .orderBy('networks.id');
   return pageOf(selected, page);
@@ -43,12 +82,18 @@ export type NetworkRow = Awaited<ReturnType<typeof listNetworkRows>>['rows'][num
  * The networks of a new instance, locked so that two instances cannot take the same address or name: those asked for,
  * or the zone's default network.
  */
-export async function lockNetworks(executor: Executor, zoneId: number, uuids: readonly string[] | undefined) {
+export async function lockNetworks(
+  executor: Executor,
+  zoneId: number,
+  accountId: number,
+  uuids: readonly string[] | undefined,
+) {
   let query = executor
     .selectFrom('networks')
     .selectAll()
     .where('data_center_id', '=', zoneId)
-    .where('removed', 'is', null);
+    .where('removed', 'is', null)
+    .where(networkUsableBy({ kind: 'account', accountId }));
   query = uuids
     ? query.where('uuid', '=', sql<string>`any(${uuids}::uuid[])`)
     : query.where('is_default', '=', true);

@@ -32,3 +32,12 @@ export async function findOffering(executor: Executor, uuid: string) {
     .where('removed', 'is', null)
     .executeTakeFirst();
 }
+
+/** The offering of an instance, also when it has been deleted meanwhile. */
+export async function offeringOf(executor: Executor, offeringId: number) {
+  return executor
+    .selectFrom('service_offering')
+    .selectAll()
+    .where('id', '=', offeringId)
+    .executeTakeFirstOrThrow();
+}

@@ -88,6 +88,9 @@ export interface Tables {
     allocation_state: Defaulted<string>;
     local_storage_enabled: Defaulted<boolean>;
     location: Nullable<string>;
+    dns2: Nullable<string>;
+    internal_dns2: Nullable<string>;
+    sort_key: Defaulted<number>;
   };
   host_pod_ref: Identified & {
     name: string;
@@ -161,6 +164,15 @@ export interface Tables {
     rbd_user: Nullable<string>;
     /** Of cephx: for hosts alone. */
     rbd_secret: Nullable<string>;
+    low_space_told: Defaulted<boolean>;
+  };
+  storage_pool_work: { pool_id: number; vm_id: number };
+  resource_limit: {
+    id: Generated<number>;
+    account_id: Nullable<number>;
+    domain_id: Nullable<number>;
+    type: string;
+    max: number;
   };
   storage_pool_host_ref: { pool_id: number; host_id: number; local_path: string; created: Created };
   service_offering: Identified & {
@@ -174,7 +186,12 @@ export interface Tables {
     host_tag: Nullable<string>;
     ha_enabled: Defaulted<boolean>;
   };
-  disk_offering: Identified & { name: string; display_text: string; disk_size: Nullable<number> };
+  disk_offering: Identified & {
+    name: string;
+    display_text: string;
+    disk_size: Nullable<number>;
+    sort_key: Defaulted<number>;
+  };
   networks: Identified & {
     name: string;
     display_text: string;
@@ -184,12 +201,58 @@ export interface Tables {
     state: Defaulted<string>;
     libvirt_name: string;
     bridge: string;
+    gateway: Nullable<string>;
+    netmask: Nullable<string>;
+    cidr: Nullable<string>;
+    start_ip: Nullable<string>;
+    end_ip: Nullable<string>;
+    is_default: Defaulted<boolean>;
+    kind: ColumnType<'nat' | 'bridge', 'nat' | 'bridge' | undefined, never>;
+    network_offering_id: Nullable<number>;
+    physical_network_id: Nullable<number>;
+    uplink: Nullable<string>;
+    vlan: Nullable<number>;
+    acl_type: Defaulted<string>;
+    account_id: Nullable<number>;
+    domain_id: Nullable<number>;
+    subdomain_access: Defaulted<boolean>;
+    dns1: Nullable<string>;
+    dns2: Nullable<string>;
+  };
+  physical_network: Identified & {
+    name: string;
+    data_center_id: number;
+    vlan_range: Nullable<string>;
+    speed: Nullable<string>;
+    tags: Nullable<string>;
+    state: Defaulted<string>;
+  };
+  physical_network_traffic_type: {
+    id: Generated<number>;
+    uuid: string;
+    physical_network_id: number;
+    traffic_type: string;
+    kvm_network_label: Nullable<string>;
+  };
+  network_offering: Identified & {
+    name: string;
+    display_text: string;
+    guest_type: 'Shared' | 'L2';
+    specify_vlan: boolean;
+    specify_ip_ranges: boolean;
+    state: Defaulted<string>;
+    is_default: Defaulted<boolean>;
+    sort_key: Defaulted<number>;
+  };
+  vlan_ip_range: {
+    id: Generated<number>;
+    uuid: string;
+    network_id: number;
     gateway: string;
     netmask: string;
-    cidr: string;
     start_ip: string;
     end_ip: string;
-    is_default: Defaulted<boolean>;
+    created: Created;
   };
   guest_os_category: { id: Generated<number>; uuid: string; name: string };
   guest_os: { id: Generated<number>; uuid: string; category_id: number; display_name: string };
@@ -223,6 +286,20 @@ export interface Tables {
     state: Defaulted<string>;
     user_data_id: Nullable<number>;
     user_data_link_policy: Nullable<string>;
+    image_uuid: Nullable<string>;
+    superseded_by: Nullable<number>;
+    sort_key: Defaulted<number>;
+  };
+  launch_permission: { template_id: number; account_id: number; created: Created };
+  resource_tags: {
+    id: Generated<number>;
+    uuid: Defaulted<string>;
+    key: string;
+    value: string;
+    resource_type: string;
+    resource_uuid: string;
+    account_id: number;
+    created: Created;
   };
   ssh_keypairs: {
     id: Generated<number>;
@@ -380,6 +457,8 @@ export interface Tables {
     ended: Time;
   };
   direct_download_certificate: Identified & { alias: string; certificate: string; zone_id: number };
+  /** One row: it tells a server that comes later whether it has the keys. */
+  sealing_check: { id: Defaulted<number>; text: string };
   certificate_authority: {
     id: Defaulted<number>;
     certificate: string;

@@ -1,17 +1,20 @@
 import { sql } from 'kysely';
 import type { Executor } from './database.ts';
+import { sharedWith, usableBy } from './launch-permissions.ts';
 import { containing, type OwnerScope, ownedBy } from './owner-scope.ts';
 import { type Page, pageOf } from './paging.ts';
+import { taggedWith } from './resource-tags.ts';
 import type { NewRow } from './schema.ts';
 
 /** Which templates a filter word means, for a caller. */
 export type TemplateSelection =
   | { readonly kind: 'everything' }
-  | { readonly kind: 'nothing' }
   | { readonly kind: 'featured' }
   | { readonly kind: 'community' }
   | { readonly kind: 'owned'; readonly scope: OwnerScope }
-  | { readonly kind: 'owned-or-public'; readonly scope: OwnerScope };
+  /** With accounts of the scope, by others. */
+  | { readonly kind: 'shared'; readonly scope: OwnerScope }
+  | { readonly kind: 'usable'; readonly scope: OwnerScope };
 
 /** Templates and ISOs are rows of one table, told apart by their format. */
 export type ImageKind = 'template' | 'iso';
@@ -30,6 +33,7 @@ export interface TemplateFilter {
   readonly bootable?: boolean | undefined;
   readonly isPublic?: boolean | undefined;
   readonly removed?: boolean | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
   /** One row per template instead of one per template and zone. */
   readonly unique?: boolean | undefined;
 }
@@ -37,6 +41,7 @@ export interface TemplateFilter {
 export async function listTemplateRows(executor: Executor, filter: TemplateFilter, page: Page) {
   const query = filtered(executor, filter)
     .select(columns)
+    .orderBy('vm_template.sort_key')
     .orderBy('vm_template.name')
     .orderBy('vm_template.id')
     .orderBy('data_center.id');
@@ -112,6 +117,7 @@ function filtered(executor: Executor, filter: TemplateFilter) {
   if (filter.keyword !== undefined) {
     query = query.where('vm_template.name', 'ilike', containing(filter.keyword));
   }
+  if (filter.tags) query = query.where(taggedWith('vm_template.uuid', filter.tags));
   if (filter.zoneUuid !== undefined) query = query.where('data_center.uuid', '=', filter.zoneUuid);
   if (filter.hypervisor !== undefined) {
     query = query.where(
@@ -148,16 +154,16 @@ function selected(selection: TemplateSelection) {
   switch (selection.kind) {
     case 'everything':
       return sql<boolean>`true`;
-    case 'nothing':
-      return sql<boolean>`false`;
     case 'featured':
       return sql<boolean>`vm_template.public and vm_template.featured`;
     case 'community':
       return sql<boolean>`vm_template.public and not vm_template.featured`;
     case 'owned':
       return ownedBy(selection.scope);
-    case 'owned-or-public':
-      return sql<boolean>`(vm_template.public or ${ownedBy(selection.scope)})`;
+    case 'shared':
+      return sql<boolean>`(${sharedWith(selection.scope)} and not ${ownedBy(selection.scope)})`;
+    case 'usable':
+      return usableBy(selection.scope);
   }
 }
 
@@ -260,7 +266,7 @@ export async function usableTemplate(
     .where('vm_template.uuid', '=', options.uuid)
     .where('vm_template.removed', 'is', null)
     .where(ofKind(options.kind))
-    .where(sql<boolean>`(vm_template.public or ${ownedBy(options.scope)})`)
+    .where(usableBy(options.scope))
     .selectAll('vm_template')
     .select('template_zone_ref.zone_id')
     .forShare('vm_template')
@@ -280,4 +286,29 @@ export async function countUsersOfTemplate(
     .where('removed', 'is', null)
     .executeTakeFirstOrThrow();
   return row.count;
+}
+
+/** The zones that a template is in. */
+export async function zoneIdsOf(executor: Executor, templateId: number): Promise<number[]> {
+  const rows = await executor
+    .selectFrom('template_zone_ref')
+    .select('zone_id')
+    .where('template_id', '=', templateId)
+    .where('removed', 'is', null)
+    .orderBy('zone_id')
+    .execute();
+  return rows.map((row) => row.zone_id);
+}
+
+/** Those that it is in already stay as they are. */
+export async function addZonesToTemplate(
+  executor: Executor,
+  templateId: number,
+  zoneIds: readonly number[],
+): Promise<void> {
+  await executor
+    .insertInto('template_zone_ref')
+    .values([...new Set(zoneIds)].map((zone_id) => ({ zone_id, template_id: templateId })))
+    .onConflict((conflict) => conflict.columns(['template_id', 'zone_id']).doUpdateSet({ removed: null }))
+    .execute();
 }

@@ -43,7 +43,8 @@ export async function listUserDataRows(executor: Executor, filter: UserDataFilte
 export type UserDataRow = Awaited<ReturnType<typeof listUserDataRows>>['rows'][number];
 
 /** What one answer tells of user data, characters: a page of a list could otherwise be half a gigabyte. */
-const toldAtOnce = 16 * 1024 * 1024;
+/** A sealed text is a third longer than what it says. */
+const toldAtOnce = 22 * 1024 * 1024;
 
 /** The user data of rows of a page, in the page's order, as much of it as one answer may tell. */
 export async function toldUserData(

@@ -192,3 +192,38 @@ export async function isUsernameTaken(
 export async function endUserSessions(executor: Executor, userId: number): Promise<void> {
   await executor.deleteFrom('user_session').where('user_id', '=', userId).execute();
 }
+
+export async function domainOfAccount(executor: Executor, accountId: number) {
+  return executor
+    .selectFrom('account')
+    .innerJoin('domain', 'domain.id', 'account.domain_id')
+    .where('account.id', '=', accountId)
+    .select(['domain.id', 'domain.uuid', 'domain.name'])
+    .executeTakeFirstOrThrow();
+}
+
+/** Those of these names that are accounts of the domain. */
+export async function accountsOfDomain(executor: Executor, domainId: number, names: readonly string[]) {
+  return executor
+    .selectFrom('account')
+    .where('domain_id', '=', domainId)
+    .where('removed', 'is', null)
+    .where('account_name', '=', sql<string>`any(${names})`)
+    .select(['id', 'account_name'])
+    .execute();
+}
+
+export async function findAccountWithDomain(executor: Executor, accountId: number) {
+  return executor
+    .selectFrom('account')
+    .innerJoin('domain', 'domain.id', 'account.domain_id')
+    .where('account.id', '=', accountId)
+    .select([
+      'account.id',
+      'account.type',
+      'account.account_name',
+      'domain.uuid as domain_uuid',
+      'domain.name as domain_name',
+    ])
+    .executeTakeFirstOrThrow();
+}

@@ -3,6 +3,7 @@ import { jobStatus } from './async-jobs.ts';
 import type { Executor } from './database.ts';
 import { containing, type OwnerScope, ownedBy } from './owner-scope.ts';
 import { type Page, pageOf } from './paging.ts';
+import { taggedWith } from './resource-tags.ts';
 import type { NewRow, Row } from './schema.ts';
 
 export interface VirtualMachineFilter {
@@ -25,6 +26,7 @@ export interface VirtualMachineFilter {
   readonly userUuid?: string | undefined;
   readonly keyPair?: string | undefined;
   readonly haEnabled?: boolean | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
   /** Expunged instances too. */
   readonly removed?: boolean | undefined;
 }
@@ -94,7 +96,10 @@ function joined(executor: Executor) {
     .innerJoin('vm_template', 'vm_template.id', 'vm_instance.vm_template_id')
     .innerJoin('service_offering', 'service_offering.id', 'vm_instance.service_offering_id')
     .innerJoin('guest_os', 'guest_os.id', 'vm_instance.guest_os_id')
-    .leftJoin('vm_template as iso', 'iso.id', 'vm_instance.iso_id')
+    .leftJoin('vm_template as iso_image', 'iso_image.id', 'vm_instance.iso_id')
+    .leftJoin('vm_template as iso', (join) =>
+      join.on(sql<boolean>`iso.id = coalesce(iso_image.superseded_by, iso_image.id)`),
+    )
     .leftJoin('user_data', 'user_data.id', 'vm_instance.user_data_id')
     .leftJoin('host', 'host.id', 'vm_instance.host_id')
     .leftJoin('host_pod_ref', 'host_pod_ref.id', 'vm_instance.pod_id')
@@ -128,7 +133,8 @@ function filtered(executor: Executor, filter: VirtualMachineFilter) {
   for (const [column, value] of equal) {
     if (value !== undefined) query = query.where(column, '=', value);
   }
-  const { keyPair, networkUuid, poolUuid } = filter;
+  const { keyPair, networkUuid, poolUuid, tags } = filter;
+  if (tags) query = query.where(taggedWith('vm_instance.uuid', tags));
   if (keyPair !== undefined) {
     const wanted = JSON.stringify([{ name: keyPair }]);
     query = query.where(sql<boolean>`vm_instance.ssh_keys @> ${wanted}::jsonb`);

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Executor } from './database.ts';
 import { containing, type OwnerScope, ownedBy } from './owner-scope.ts';
 import { type Page, pageOf } from './paging.ts';
+import { taggedWith } from './resource-tags.ts';
 
 export interface VolumeFilter {
   readonly scope: OwnerScope;
@@ -19,6 +20,7 @@ export interface VolumeFilter {
   readonly poolUuid?: string | undefined;
   readonly diskOfferingUuid?: string | undefined;
   readonly removed?: boolean | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
 }
 
 const columns = [
@@ -76,7 +78,11 @@ function filtered(executor: Executor, filter: VolumeFilter) {
     .leftJoin('vm_instance', 'vm_instance.id', 'volumes.instance_id')
     .leftJoin('service_offering', 'service_offering.id', 'vm_instance.service_offering_id')
     .leftJoin('disk_offering', 'disk_offering.id', 'volumes.disk_offering_id')
-    .leftJoin('vm_template', 'vm_template.id', 'volumes.template_id')
+    .leftJoin('vm_template as image', 'image.id', 'volumes.template_id')
+    // a disk of an image that was replaced is one of the template that had it
+    .leftJoin('vm_template', (join) =>
+      join.on(sql<boolean>`vm_template.id = coalesce(image.superseded_by, image.id)`),
+    )
     .leftJoin('storage_pool', 'storage_pool.id', 'volumes.pool_id')
     .leftJoin('cluster', 'cluster.id', 'storage_pool.cluster_id')
     .leftJoin('host_pod_ref', 'host_pod_ref.id', 'storage_pool.pod_id')
@@ -88,6 +94,7 @@ function filtered(executor: Executor, filter: VolumeFilter) {
   if (filter.keyword !== undefined) {
     query = query.where('volumes.name', 'ilike', containing(filter.keyword));
   }
+  if (filter.tags) query = query.where(taggedWith('volumes.uuid', filter.tags));
   const equal = [
     ['volumes.name', filter.name],
     ['volumes.volume_type', filter.type?.toUpperCase()],
@@ -104,4 +111,17 @@ function filtered(executor: Executor, filter: VolumeFilter) {
     if (value !== undefined) query = query.where(column, '=', value);
   }
   return query;
+}
+
+/** The pool of the root disk that an instance has now. */
+export async function rootPoolOf(executor: Executor, vmId: number) {
+  return executor
+    .selectFrom('volumes')
+    .innerJoin('storage_pool', 'storage_pool.id', 'volumes.pool_id')
+    .where('volumes.instance_id', '=', vmId)
+    .where('volumes.volume_type', '=', 'ROOT')
+    .where('volumes.removed', 'is', null)
+    .select(['storage_pool.name', 'storage_pool.scope', 'storage_pool.tags'])
+    .orderBy('volumes.id', 'desc')
+    .executeTakeFirst();
 }

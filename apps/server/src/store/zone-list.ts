@@ -16,7 +16,7 @@ export async function listZoneRows(executor: Executor, filter: ZoneFilter, page:
   if (filter.name !== undefined) query = query.where('name', '=', filter.name);
   if (filter.keyword !== undefined) query = query.where('name', 'ilike', containing(filter.keyword));
   if (filter.networkType !== undefined) query = query.where('networktype', '=', filter.networkType);
-  return pageOf(query.selectAll().orderBy('id'), page);
+  return pageOf(query.selectAll().orderBy('sort_key').orderBy('id'), page);
 }
 
 export interface PodFilter {
@@ -47,6 +47,8 @@ export async function listPodRows(executor: Executor, filter: PodFilter, page: P
     .orderBy('host_pod_ref.id');
   return pageOf(selected, page);
 }
+
+export type PodRow = Awaited<ReturnType<typeof listPodRows>>['rows'][number];
 
 export interface ClusterFilter {
   readonly uuid?: string | undefined;
@@ -91,6 +93,8 @@ export async function listClusterRows(executor: Executor, filter: ClusterFilter,
     .orderBy('cluster.id');
   return pageOf(selected, page);
 }
+
+export type ClusterRow = Awaited<ReturnType<typeof listClusterRows>>['rows'][number];
 
 /** A zone that can be deployed into or registered for. */
 export async function findZone(executor: Executor, uuid: string) {

@@ -20,6 +20,7 @@ const limitsMs: Readonly<Record<Method, number | undefined>> = {
   'volume.detach': 60_000,
   'volume.resize': 120_000,
   'volume.remove': 120_000,
+  'network.remove': 60_000,
   'vm.start': 300_000,
   'vm.stop': 120_000,
   'vm.reboot': 120_000,

@@ -26,6 +26,7 @@ export async function loadCandidates(
       'cluster.allocation_state as cluster_state',
       'host_pod_ref.allocation_state as pod_state',
       'data_center.allocation_state as zone_state',
+      'data_center.local_storage_enabled',
     ])
     .orderBy('host.id')
     .execute();
@@ -45,7 +46,7 @@ export async function loadCandidates(
     ramBytes: host.ram,
     usedCpus: used.get(host.id)?.cpus ?? 0,
     usedRamBytes: (used.get(host.id)?.ramMiB ?? 0) * 1024 ** 2,
-    pools: pools.get(host.id) ?? [],
+    pools: (pools.get(host.id) ?? []).filter(({ scope }) => host.local_storage_enabled || scope !== 'HOST'),
   }));
 }
 

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { describeError } from '@millrace/core';
 import type { Settings } from '../domain/settings.ts';
 import type { JobQueue } from '../jobs/queue.ts';
+import { tellOfLowSpace } from '../store/alerts.ts';
 import { deleteEndedJobs, hasPendingJob } from '../store/async-jobs.ts';
 import { isPassing } from '../store/connection-loss.ts';
 import type { Database } from '../store/database.ts';
 import { deleteOldEvents } from '../store/events.ts';
-import { readSettings } from '../store/settings.ts';
+import { readSetting, readSettings } from '../store/settings.ts';
 import { callHost } from './agent-call.ts';
 import { attachMissingPools, measureSharedPools } from './attach-pools.ts';
 import { loadPlace } from './records.ts';
@@ -37,6 +38,7 @@ export function startHousekeeping(deps: HousekeepingDeps): () => void {
     if (Date.now() - last.clean >= cleanEveryMs) {
       last.clean = Date.now();
       await measureSharedPools(deps);
+      await tellOfFullPools(deps);
       await removeDiscardedVolumes(deps);
       await removeCopies(deps);
       await expungeAgain(deps);
@@ -67,6 +69,12 @@ export function startHousekeeping(deps: HousekeepingDeps): () => void {
       });
   }, lookEveryMs);
   return () => clearInterval(timer);
+}
+
+async function tellOfFullPools({ database, log }: TemplateCopyDeps): Promise<void> {
+  const threshold = Number(await readSetting(database, 'cluster.storage.capacity.notificationthreshold'));
+  const pools = await database.transaction().execute((trx) => tellOfLowSpace(trx, threshold));
+  if (pools.length > 0) log.warn({ pools }, 'storage pools are nearly full');
 }
 
 async function removeCopies(deps: TemplateCopyDeps): Promise<void> {

@@ -5,16 +5,19 @@ import { attachVolume, createVolume, detachVolume, resizeVolume } from './data-d
 import { deleteIso, deleteTemplate } from './delete-template.ts';
 import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine, expungeVirtualMachine } from './destroy-virtual-machine.ts';
+import { doneJobs } from './done-jobs.ts';
 import { evictTemplate } from './evict-template.ts';
 import { answerWithHost, prepareHostForMaintenance, reconnectHost } from './host-maintenance.ts';
 import type { WorkflowDeps } from './host-steps.ts';
-import { identityJobs } from './identity-jobs.ts';
 import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
+import { networkJobs } from './network-jobs.ts';
 import { rebootVirtualMachine, startVirtualMachine, stopVirtualMachine } from './power-virtual-machine.ts';
 import { prepareTemplate } from './prepare-template.ts';
 import { recoverLostHost } from './recover-lost-host.ts';
 import { resetPasswordForVirtualMachine, resetSSHKeyForVirtualMachine } from './reset-guest-access.ts';
 import { restoreVirtualMachine } from './restore-virtual-machine.ts';
+
+import { cancelStorageMaintenance, enableStorageMaintenance } from './storage-maintenance.ts';
 
 /** What each command's job does. */
 export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQueue }): JobDefinitions {
@@ -38,6 +41,8 @@ export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQ
     cancelHostAsDegraded: answerWithHost(),
     recoverLostHost: recoverLostHost(deps),
     reconnectHost: reconnectHost(deps),
+    enableStorageMaintenance: enableStorageMaintenance(deps),
+    cancelStorageMaintenance: cancelStorageMaintenance(deps),
     deleteIso: deleteIso(deps),
     resetPasswordForVirtualMachine: resetPasswordForVirtualMachine(),
     resetSSHKeyForVirtualMachine: resetSSHKeyForVirtualMachine(),
@@ -45,6 +50,7 @@ export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQ
     detachIso: detachIso(deps),
     prepareTemplate: prepareTemplate(deps),
     evictTemplate: evictTemplate(deps),
-    ...identityJobs(),
+    ...networkJobs(deps),
+    ...doneJobs(),
   };
 }

@@ -1,4 +1,10 @@
-import type { ImageSourceMessage, NetworkDefinition, PoolReference, VmSpec } from '@millrace/agent-protocol';
+import type {
+  BridgedNetwork,
+  ImageSourceMessage,
+  NetworkDefinition,
+  PoolReference,
+  VmSpec,
+} from '@millrace/agent-protocol';
 import { MillraceError } from '@millrace/core';
 import { imageSourceOf, isTemplateFormat, type TemplateFormat } from '../domain/template-registration.ts';
 import { dataVolumesOf } from '../store/data-volumes.ts';
@@ -135,7 +141,7 @@ export function diskTemplateId(template: Pick<Row<'vm_template'>, 'id' | 'format
 
 /** What a host makes a disk on, when it makes one from this template. */
 export function backingOf(
-  template: Pick<Row<'vm_template'>, 'uuid' | 'format'>,
+  template: NamedImage,
   installPath: string | undefined,
 ): { readonly installPath: string; readonly format: 'qcow2' | 'raw' } | undefined {
   const format = imageFormatOf(template);
@@ -143,9 +149,11 @@ export function backingOf(
 }
 
 /** The name of a template's file on every pool. */
-export function templateFileName(template: Pick<Row<'vm_template'>, 'uuid' | 'format'>): string {
-  return `${template.uuid}.${imageFormatOf(template)}`;
+export function templateFileName(template: NamedImage): string {
+  return `${template.image_uuid ?? template.uuid}.${imageFormatOf(template)}`;
 }
+
+type NamedImage = Pick<Row<'vm_template'>, 'uuid' | 'image_uuid' | 'format'>;
 
 /** The root disk that an instance has now. */
 export async function rootVolumeOf(executor: Executor, vmId: number): Promise<Row<'volumes'> | undefined> {
@@ -173,15 +181,23 @@ export async function loadVmSpec(
     .selectFrom('vm_template')
     .innerJoin('vm_instance', 'vm_instance.iso_id', 'vm_template.id')
     .where('vm_instance.id', '=', vm.id)
-    .select(['vm_template.uuid', 'vm_template.format', 'vm_template.bootable'])
+    .select(['vm_template.uuid', 'vm_template.image_uuid', 'vm_template.format', 'vm_template.bootable'])
     .executeTakeFirst();
   const nics = await executor
     .selectFrom('nics')
     .innerJoin('networks', 'networks.id', 'nics.network_id')
     .where('nics.instance_id', '=', vm.id)
     .where('nics.removed', 'is', null)
+    .innerJoin('data_center', 'data_center.id', 'networks.data_center_id')
     .selectAll('networks')
-    .select(['nics.mac_address', 'nics.ip4_address'])
+    .select([
+      'nics.mac_address',
+      'nics.ip4_address',
+      'nics.netmask as nic_netmask',
+      'nics.gateway as nic_gateway',
+      'data_center.dns1 as zone_dns1',
+      'data_center.dns2 as zone_dns2',
+    ])
     .orderBy('nics.device_id')
     .execute();
   return {
@@ -195,15 +211,32 @@ export async function loadVmSpec(
     dataDisks: (await dataVolumesOf(executor, vm.id)).flatMap(({ path, uuid, device_id }) =>
       path === null ? [] : [dataDiskSpec({ path, uuid, device_id })],
     ),
-    ...(await configDriveOf(executor, record)),
+    ...(await configDriveOf(executor, record, nics.some(hasToBeTold))),
     ...(await haOf(executor, vm.id, pool)),
     ...(iso ? { cdrom: { path: templateFileName(iso), bootFirst: iso.bootable } } : {}),
     nics: nics.map((nic) => ({
       mac: nic.mac_address,
       ...(nic.ip4_address === null ? {} : { ip: nic.ip4_address }),
+      ...subnetOf(nic),
       network: networkOf(nic),
     })),
   };
+}
+
+/** What a guest has to be told of a network in which no host answers it. */
+function subnetOf(
+  nic: Row<'networks'> & {
+    readonly nic_netmask: string | null;
+    readonly nic_gateway: string | null;
+    readonly zone_dns1: string;
+    readonly zone_dns2: string | null;
+  },
+): Pick<VmSpec['nics'][number], 'subnet'> {
+  const { nic_netmask: netmask, nic_gateway: gateway } = nic;
+  if (nic.kind !== 'bridge' || netmask === null || gateway === null) return {};
+  const own = [nic.dns1, nic.dns2].filter((server) => server !== null);
+  const ofZone = [nic.zone_dns1, nic.zone_dns2].filter((server) => server !== null);
+  return { subnet: { netmask, gateway, dns: own.length > 0 ? own : ofZone } };
 }
 
 /** Whether the host has to end it by itself when it loses everybody: only then it may be started elsewhere. */
@@ -233,10 +266,16 @@ function serialOf(uuid: string): string {
   return uuid.replaceAll('-', '').slice(0, 20);
 }
 
+/** The guest learns its address from the drive alone. */
+function hasToBeTold(nic: Pick<Row<'networks'>, 'kind'> & { readonly ip4_address: string | null }): boolean {
+  return nic.kind === 'bridge' && nic.ip4_address !== null;
+}
+
 /** What is handed to the guest, looked up now, for a step before may have given it a new password. */
 async function configDriveOf(
   executor: Executor,
   { vm, offering }: VmRecord,
+  always: boolean,
 ): Promise<Pick<VmSpec, 'configDrive'>> {
   const row = await executor
     .selectFrom('vm_instance')
@@ -257,7 +296,8 @@ async function configDriveOf(
     ssh_keys: sshKeys,
     new_password: password,
   } = row;
-  if (userData === null && variables === null && password === null && sshKeys.length === 0) return {};
+  const nothing = userData === null && variables === null && password === null && sshKeys.length === 0;
+  if (nothing && !always) return {};
   return {
     configDrive: {
       hostName: row.name,
@@ -271,14 +311,23 @@ async function configDriveOf(
   };
 }
 
-function networkOf(row: Row<'networks'>): NetworkDefinition {
+/** @throws Error for a row that no check of the database lets through */
+export function networkOf(row: Row<'networks'>): NetworkDefinition {
+  const { uuid, libvirt_name: name, bridge, gateway, netmask, start_ip, end_ip } = row;
+  if (row.kind === 'bridge') return bridgedNetworkOf(row);
+  if (gateway === null || netmask === null || start_ip === null || end_ip === null)
+    throw new Error(`network ${row.name} has no addresses`);
+  return { uuid, name, bridge, gateway, netmask, rangeStart: start_ip, rangeEnd: end_ip };
+}
+
+export function bridgedNetworkOf(row: Row<'networks'>): BridgedNetwork {
+  if (row.uplink === null) throw new Error(`network ${row.name} has no uplink`);
   return {
     uuid: row.uuid,
+    kind: 'bridge',
     name: row.libvirt_name,
     bridge: row.bridge,
-    gateway: row.gateway,
-    netmask: row.netmask,
-    rangeStart: row.start_ip,
-    rangeEnd: row.end_ip,
+    uplink: row.uplink,
+    ...(row.vlan === null ? {} : { vlan: row.vlan }),
   };
 }

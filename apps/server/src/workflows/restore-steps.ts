@@ -6,6 +6,7 @@ import type { Step } from '../jobs/steps.ts';
 import { beginAttempt } from '../store/deployment-attempts.ts';
 import { renewPassword } from '../store/guest-password.ts';
 import type { Row } from '../store/schema.ts';
+import { isImageOf } from '../store/template-images.ts';
 import { holdCopy } from '../store/template-spool.ts';
 import { transitionVm } from '../store/vm-transitions.ts';
 import { callHost } from './agent-call.ts';
@@ -80,7 +81,9 @@ function planStep({ context, record, template, progress }: Restore): Step<Restor
       if (hostId === null)
         throw new ApiError('RESOURCE_UNAVAILABLE_ERROR', `no host has the disk of instance ${vm.name}`);
       // an empty disk is as large as the one before it, whatever is installed on it
-      const sameSize = template.id === old.template_id || diskTemplateId(template) === null;
+      const sameSize =
+        diskTemplateId(template) === null ||
+        (await context.read((database) => isImageOf(database, old.template_id, template.id)));
       const place = await context.read((database) => loadPlace(database, hostId, poolId));
       await context.write(async (trx) => {
         await beginAttempt(trx, { jobId: context.job.id, ordinal: 1 }, { vmId: vm.id, hostId, poolId });
@@ -97,8 +100,9 @@ function planStep({ context, record, template, progress }: Restore): Step<Restor
         hostId,
         poolId,
         oldVolumeId: old.id,
-        // a disk that was grown stays as large
-        sizeBytes: context.parameters.rootDiskSizeBytes ?? (sameSize ? old.size : 0),
+        // a disk that was grown stays as large, also when the template has a larger image by now
+        sizeBytes:
+          context.parameters.rootDiskSizeBytes ?? (sameSize ? Math.max(old.size, template.size ?? 0) : 0),
       };
     },
   };

@@ -165,7 +165,10 @@ async function ownedFiles({ database }: TemplateCopyDeps, poolId: number) {
     .where('template_spool_ref.pool_id', '=', poolId)
     .where('template_spool_ref.state', '!=', 'Ready')
     .where('template_spool_ref.marked_for_gc', '=', false)
-    .select(['vm_template.uuid', 'template_spool_ref.lease_owner'])
+    .select(['vm_template.uuid', 'vm_template.image_uuid', 'template_spool_ref.lease_owner'])
     .execute();
-  return rows.map(({ uuid, lease_owner }) => ({ name: uuid, underWay: lease_owner !== null }));
+  return rows.map(({ uuid, image_uuid, lease_owner }) => ({
+    name: image_uuid ?? uuid,
+    underWay: lease_owner !== null,
+  }));
 }

@@ -21,6 +21,7 @@ export interface Copy {
   readonly poolName: string;
   readonly templateId: number;
   readonly templateUuid: string;
+  readonly imageUuid: string | null;
   readonly templateName: string;
   readonly format: string;
   readonly installPath: string | null;
@@ -55,6 +56,7 @@ export function copiesQuery(database: Database) {
       'storage_pool.name as poolName',
       'template_spool_ref.template_id as templateId',
       'vm_template.uuid as templateUuid',
+      'vm_template.image_uuid as imageUuid',
       'vm_template.name as templateName',
       'vm_template.format',
       'template_spool_ref.install_path as installPath',
@@ -109,7 +111,9 @@ export async function removeCopy(
     if (hostId !== undefined) {
       const place = await loadPlace(database, hostId, copy.poolId);
       // also without a path: a transfer that failed may have left something
-      const installPath = copy.installPath ?? templateFileName({ ...copy, uuid: copy.templateUuid });
+      const installPath =
+        copy.installPath ??
+        templateFileName({ ...copy, uuid: copy.templateUuid, image_uuid: copy.imageUuid });
       await callHost(agents, {
         hostId,
         method: 'template.remove',

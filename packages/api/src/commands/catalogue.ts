@@ -4,12 +4,17 @@ import * as certificates from './certificates.ts';
 import * as deploy from './deploy-virtual-machine.ts';
 import * as guestAccess from './guest-access.ts';
 import * as identity from './identity.ts';
+import * as imageUpdates from './image-updates.ts';
 import * as infrastructure from './infrastructure.ts';
 import * as isos from './isos.ts';
 import * as jobs from './jobs.ts';
+import * as networks from './networks.ts';
 import * as offerings from './offerings.ts';
+import * as oversight from './oversight.ts';
+import * as places from './places.ts';
 import * as resources from './resources.ts';
 import * as session from './session.ts';
+import * as tags from './tags.ts';
 import * as templates from './templates.ts';
 import * as virtualMachines from './virtual-machines.ts';
 import * as volumes from './volumes.ts';
@@ -20,6 +25,8 @@ export const specs = {
   ...jobs,
   ...templates,
   ...isos,
+  ...imageUpdates,
+  ...tags,
   ...certificates,
   ...deploy,
   ...virtualMachines,
@@ -30,6 +37,9 @@ export const specs = {
   ...administration,
   ...identity,
   ...offerings,
+  ...oversight,
+  ...places,
+  ...networks,
 } as const;
 
 /** Every command as data, for whoever walks over all of them. */

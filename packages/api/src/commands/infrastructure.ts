@@ -5,10 +5,10 @@ import { podFields } from '../entities/pod.ts';
 import { storagePoolFields } from '../entities/storage-pool.ts';
 import { zoneFields } from '../entities/zone.ts';
 import { field, successFields } from '../fields.ts';
-import { iconFilter, ignored, matchesNothing, pagingParams, param, refused, tagFilter } from '../param.ts';
+import { iconFilter, ignored, matchesNothing, noTagFilter, pagingParams, param, refused } from '../param.ts';
 
 const showCapacities = {
-  showcapacities: param.boolean('tell capacities', ignored('capacities are told by listHosts')),
+  showcapacities: param.boolean('tell what there is and what is in use; administrators only'),
 };
 
 export const listZones = defineCommand({
@@ -24,7 +24,7 @@ export const listZones = defineCommand({
     domainid: param.uuid('zones of this domain', ignored('zones belong to no domain')),
     ...showCapacities,
     ...iconFilter,
-    ...tagFilter,
+    ...noTagFilter,
     ...pagingParams,
   },
   response: zoneFields,

@@ -1,13 +1,14 @@
 import { defineCommand, everyone } from '../command.ts';
 import { eventFields } from '../entities/event.ts';
 import { networkFields } from '../entities/network.ts';
-import { osTypeFields } from '../entities/os-type.ts';
+import { hypervisorFields, osCategoryFields, osTypeFields } from '../entities/os-type.ts';
 import { serviceOfferingFields } from '../entities/service-offering.ts';
 import { volumeFields } from '../entities/volume.ts';
 import {
   iconFilter,
   ignored,
   matchesNothing,
+  noTagFilter,
   ownerParams,
   pagingParams,
   param,
@@ -54,7 +55,10 @@ export const listNetworks = defineCommand({
     zoneid: param.uuid('networks of this zone'),
     type: param.string('networks of this type: Shared, Isolated or L2'),
     traffictype: param.string('networks for this traffic: Guest'),
-    networkfilter: param.string('all, account, domain, …', ignored('networks are shared by everybody')),
+    networkfilter: param.string(
+      'all, account, domain, …',
+      ignored('those that the caller may use are listed'),
+    ),
     acltype: param.string('Account or Domain'),
     canusefordeploy: param.boolean(
       'networks where instances can be deployed',
@@ -63,19 +67,16 @@ export const listNetworks = defineCommand({
     displaynetwork: param.boolean('networks shown to users', matchesNothing('all are shown', 'true')),
     issystem: param.boolean('networks of the system', matchesNothing('there are none', 'false')),
     restartrequired: param.boolean('networks that need a restart', matchesNothing('none does', 'false')),
-    specifyipranges: param.boolean('networks with given ranges', matchesNothing('all have', 'true')),
+    specifyipranges: param.boolean('networks with given ranges, or the others'),
     forvpc: param.boolean('networks of VPCs', matchesNothing('there are none', 'false')),
     vpcid: param.uuid('networks of this VPC', matchesNothing('there are none')),
-    vlan: param.string('networks of this VLAN', matchesNothing('networks have no VLAN')),
+    vlan: param.string('networks of this VLAN', { adminOnly: true }),
     associatednetworkid: param.uuid('networks associated with this one', matchesNothing('there are none')),
-    networkofferingid: param.uuid(
-      'networks of this offering',
-      matchesNothing('there are no network offerings'),
-    ),
-    physicalnetworkid: param.uuid('networks on this physical network', matchesNothing('there are none')),
+    networkofferingid: param.uuid('networks of this offering'),
+    physicalnetworkid: param.uuid('networks on this physical network'),
     supportedservices: param.list('networks with these services', matchesNothing('list without it')),
     ...iconFilter,
-    ...tagFilter,
+    ...noTagFilter,
     ...projectFilter,
     ...ownerParams,
     ...pagingParams,
@@ -98,6 +99,30 @@ export const listOsTypes = defineCommand({
   },
   response: osTypeFields,
   result: { kind: 'list', key: 'ostype' },
+  roles: everyone,
+});
+
+export const listOsCategories = defineCommand({
+  name: 'listOsCategories',
+  description: 'Lists the categories of OS types',
+  isAsync: false,
+  params: {
+    id: param.uuid('the category of this ID'),
+    name: param.string('the category of this name'),
+    ...pagingParams,
+  },
+  response: osCategoryFields,
+  result: { kind: 'list', key: 'oscategory' },
+  roles: everyone,
+});
+
+export const listHypervisors = defineCommand({
+  name: 'listHypervisors',
+  description: 'Lists hypervisors',
+  isAsync: false,
+  params: { zoneid: param.uuid('hypervisors of this zone') },
+  response: hypervisorFields,
+  result: { kind: 'list', key: 'hypervisor' },
   roles: everyone,
 });
 

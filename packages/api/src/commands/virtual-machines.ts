@@ -198,6 +198,36 @@ export const updateVirtualMachine = defineCommand({
   roles: everyone,
 });
 
+const serviceChange = {
+  ...machineId,
+  serviceofferingid: param.uuid('the service offering', { required: true }),
+  details: param.map('sizes of a custom offering', refused('an offering says its own size in this release')),
+  automigrate: param.boolean('move the root disk where needed', ignored('root disks stay where they are')),
+  shrinkok: param.boolean('the root disk may shrink', ignored('root disks keep their size')),
+  miniops: param.long('the least IOPS', refused('rates of disks are not limited in this release')),
+  maxiops: param.long('the most IOPS', refused('rates of disks are not limited in this release')),
+};
+
+export const changeServiceForVirtualMachine = defineCommand({
+  name: 'changeServiceForVirtualMachine',
+  description: 'Gives a stopped instance another service offering',
+  isAsync: false,
+  params: serviceChange,
+  response: virtualMachineFields,
+  result: machineResult,
+  roles: everyone,
+});
+
+export const scaleVirtualMachine = defineCommand({
+  name: 'scaleVirtualMachine',
+  description: 'Gives a stopped instance another service offering; one that runs has to be stopped first',
+  isAsync: true,
+  params: serviceChange,
+  response: successFields,
+  result: { kind: 'success' },
+  roles: everyone,
+});
+
 export const resetPasswordForVirtualMachine = defineCommand({
   name: 'resetPasswordForVirtualMachine',
   description: 'Gives a stopped instance a new password; its guest takes it when it starts',

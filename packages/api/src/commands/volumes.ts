@@ -110,6 +110,21 @@ export const listDiskOfferings = defineCommand({
 
 const unlimitedRates = refused('rates of disks are not limited in this release', 'false');
 
+const diskRates = {
+  bytesreadrate: param.long('a limit of disks of it', unlimitedRates),
+  bytesreadratemax: param.long('a limit of disks of it', unlimitedRates),
+  bytesreadratemaxlength: param.long('a limit of disks of it', unlimitedRates),
+  byteswriterate: param.long('a limit of disks of it', unlimitedRates),
+  byteswriteratemax: param.long('a limit of disks of it', unlimitedRates),
+  byteswriteratemaxlength: param.long('a limit of disks of it', unlimitedRates),
+  iopsreadrate: param.long('a limit of disks of it', unlimitedRates),
+  iopsreadratemax: param.long('a limit of disks of it', unlimitedRates),
+  iopsreadratemaxlength: param.long('a limit of disks of it', unlimitedRates),
+  iopswriterate: param.long('a limit of disks of it', unlimitedRates),
+  iopswriteratemax: param.long('a limit of disks of it', unlimitedRates),
+  iopswriteratemaxlength: param.long('a limit of disks of it', unlimitedRates),
+};
+
 export const createDiskOffering = defineCommand({
   name: 'createDiskOffering',
   description: 'Makes a disk offering',
@@ -126,18 +141,7 @@ export const createDiskOffering = defineCommand({
     zoneid: param.list('the zones where it may be used', refused('offerings belong to everybody')),
     encrypt: param.boolean('encrypt disks of it', refused('there is no encryption', 'false')),
     cachemode: param.string('how writes are cached', refused('the host caches nothing', 'none')),
-    bytesreadrate: param.long('a limit of disks of it', unlimitedRates),
-    bytesreadratemax: param.long('a limit of disks of it', unlimitedRates),
-    bytesreadratemaxlength: param.long('a limit of disks of it', unlimitedRates),
-    byteswriterate: param.long('a limit of disks of it', unlimitedRates),
-    byteswriteratemax: param.long('a limit of disks of it', unlimitedRates),
-    byteswriteratemaxlength: param.long('a limit of disks of it', unlimitedRates),
-    iopsreadrate: param.long('a limit of disks of it', unlimitedRates),
-    iopsreadratemax: param.long('a limit of disks of it', unlimitedRates),
-    iopsreadratemaxlength: param.long('a limit of disks of it', unlimitedRates),
-    iopswriterate: param.long('a limit of disks of it', unlimitedRates),
-    iopswriteratemax: param.long('a limit of disks of it', unlimitedRates),
-    iopswriteratemaxlength: param.long('a limit of disks of it', unlimitedRates),
+    ...diskRates,
     customizediops: param.boolean('whoever makes a disk says its IOPS', unlimitedRates),
     maxiops: param.long('the most IOPS', unlimitedRates),
     miniops: param.long('the least IOPS', unlimitedRates),
@@ -149,6 +153,27 @@ export const createDiskOffering = defineCommand({
     displayoffering: param.boolean('show it to users', refused('all are shown', 'true')),
     hypervisorsnapshotreserve: param.integer('room kept for snapshots', ignored('there are no snapshots')),
     storagepolicy: param.uuid('a storage policy of vSphere', ignored('there is no vSphere')),
+  },
+  response: diskOfferingFields,
+  result: { kind: 'object', key: 'diskoffering' },
+  roles: adminOnly,
+});
+
+export const updateDiskOffering = defineCommand({
+  name: 'updateDiskOffering',
+  description: 'Changes the names and the place in lists of a disk offering',
+  isAsync: false,
+  params: {
+    id: param.uuid('the ID of the disk offering', { required: true }),
+    name: param.string('the name of the disk offering'),
+    displaytext: param.string('the description of the disk offering', { length: 4096 }),
+    sortkey: param.integer('lists show smaller ones first'),
+    displayoffering: param.boolean('show it to users', refused('all are shown', 'true')),
+    tags: param.string('tags of pools', refused('disks lie beside the root volume')),
+    cachemode: param.string('how writes are cached', refused('the host caches nothing', 'none')),
+    domainid: param.string('the domains that may use it', refused('offerings belong to everybody')),
+    zoneid: param.string('the zones where it may be used', refused('offerings belong to everybody')),
+    ...diskRates,
   },
   response: diskOfferingFields,
   result: { kind: 'object', key: 'diskoffering' },

@@ -10,6 +10,7 @@ export const clusterFields = {
   capacity: field.rows('the capacity of the cluster', capacityFields),
   clustertype: field.string('the type of the cluster'),
   cpuovercommitratio: field.string('the overcommit ratio of CPU'),
+  location: field.string('own extension: where it is, for choosing near sources'),
   hasannotations: field.boolean('whether there are annotations'),
   hypervisortype: field.string('the hypervisor'),
   managedstate: field.string('whether the cluster is managed'),

@@ -11,3 +11,14 @@ export const osTypeFields = {
   oscategoryname: field.string('the name of the OS category'),
   ...jobFields,
 } as const satisfies FieldSpecs;
+
+export const osCategoryFields = {
+  id: field.string('the ID of the OS category'),
+  name: field.string('the name of the OS category'),
+  ...jobFields,
+} as const satisfies FieldSpecs;
+
+export const hypervisorFields = {
+  name: field.string('the name of the hypervisor'),
+  ...jobFields,
+} as const satisfies FieldSpecs;

@@ -19,6 +19,7 @@ export const podFields = {
   endip: field.list('the last address of the range'),
   forsystemvms: field.list('whether addresses are for system instances'),
   gateway: field.string('the gateway'),
+  location: field.string('own extension: where it is, for choosing near sources'),
   hasannotations: field.boolean('whether there are annotations'),
   ipranges: field.rows('the address ranges of the pod', ipRangeFields),
   netmask: field.string('the netmask'),

@@ -18,6 +18,7 @@ export const zoneFields = {
   domainid: field.string('the ID of the domain of the zone'),
   domainname: field.string('the name of the domain'),
   guestcidraddress: field.string('the CIDR of guests'),
+  location: field.string('own extension: where it is, for choosing near sources'),
   hasannotations: field.boolean('whether there are annotations'),
   icon: field.object('the icon', 'resourceiconresponse'),
   internaldns1: field.string('the first internal DNS server'),

@@ -1,5 +1,5 @@
+import { isForgeable } from '@millrace/core';
 import {
-  isForgeable,
   looksLikeMetalink,
   type MirrorHeaders,
   metalinkLimitBytes,

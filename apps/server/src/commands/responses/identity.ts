@@ -6,10 +6,12 @@ import {
   type roleFields,
   type rolePermissionFields,
 } from '@millrace/api';
+import { type Amounts, type ResourceName, unlimited } from '../../domain/resource-types.ts';
 import type { AccountRow } from '../../store/accounts.ts';
 import type { Executor } from '../../store/database.ts';
 import type { DomainRow } from '../../store/domains.ts';
 import { everything } from '../../store/paging.ts';
+import { limitsOfAccounts, limitsOfDomains, usedResources } from '../../store/resource-limits.ts';
 import type { listRolePermissionRows } from '../../store/roles.ts';
 import type { Row } from '../../store/schema.ts';
 import { listUserRows } from '../../store/users.ts';
@@ -17,41 +19,46 @@ import { displayedDomainPath } from './domain-path.ts';
 import { userEntity } from './user.ts';
 
 /** CloudStack's word where there is no limit. */
-const unlimited = 'Unlimited';
+const unlimitedWord = 'Unlimited';
 
-export function domainEntity(row: DomainRow): EntityOf<typeof domainFields> {
-  return {
-    id: row.uuid,
-    name: row.name,
-    path: displayedDomainPath(row.path),
-    level: row.level,
-    state: 'Active',
-    created: formatDate(row.created),
-    parentdomainid: row.parent_uuid ?? undefined,
-    parentdomainname: row.parent_name ?? undefined,
-    haschild: row.has_child,
-    vmtotal: row.instances,
-    vmlimit: unlimited,
-    vmavailable: unlimited,
-    volumetotal: row.volumes,
-    volumelimit: unlimited,
-    volumeavailable: unlimited,
-    templatetotal: row.templates,
-    templatelimit: unlimited,
-    templateavailable: unlimited,
-  };
+/** Domains, with what they and those below them have and may have. */
+export async function domainEntities(
+  executor: Executor,
+  rows: readonly DomainRow[],
+): Promise<EntityOf<typeof domainFields>[]> {
+  const limits = await limitsOfDomains(executor, rows);
+  return Promise.all(
+    rows.map(async (row) => ({
+      id: row.uuid,
+      name: row.name,
+      path: displayedDomainPath(row.path),
+      level: row.level,
+      state: 'Active',
+      created: formatDate(row.created),
+      parentdomainid: row.parent_uuid ?? undefined,
+      parentdomainname: row.parent_name ?? undefined,
+      haschild: row.has_child,
+      ...amountFields(await usedResources(executor, { domainPath: row.path }), limits.get(row.id) ?? {}),
+    })),
+  );
 }
 
-/** Accounts with their users. */
+/** Accounts with their users, and with what they have and may have. */
 export async function accountEntities(
   executor: Executor,
   rows: readonly AccountRow[],
 ): Promise<EntityOf<typeof accountFields>[]> {
+  const limits = await limitsOfAccounts(executor, rows);
   return Promise.all(
     rows.map(async (row) => {
       const scope = { kind: 'account', accountId: row.id } as const;
       const users = await listUserRows(executor, { scope }, everything);
-      return { ...accountEntity(row), user: users.rows.map(userEntity) };
+      const used = await usedResources(executor, { accountId: row.id });
+      return {
+        ...accountEntity(row),
+        ...amountFields(used, limits.get(row.id) ?? {}),
+        user: users.rows.map(userEntity),
+      };
     }),
   );
 }
@@ -71,26 +78,35 @@ function accountEntity(row: AccountRow): EntityOf<typeof accountFields> {
     roletype: row.role_type,
     isdefault: false,
     iscleanuprequired: false,
-    vmtotal: row.instances,
     vmrunning: row.running,
     vmstopped: row.stopped,
-    vmlimit: unlimited,
-    vmavailable: unlimited,
-    volumetotal: row.volumes,
-    volumelimit: unlimited,
-    volumeavailable: unlimited,
-    templatetotal: row.templates,
-    templatelimit: unlimited,
-    templateavailable: unlimited,
-    cputotal: row.cpus,
-    cpulimit: unlimited,
-    cpuavailable: unlimited,
-    memorytotal: row.memory_mib,
-    memorylimit: unlimited,
-    memoryavailable: unlimited,
-    primarystoragetotal: row.volume_gib,
-    primarystoragelimit: unlimited,
-    primarystorageavailable: unlimited,
+  };
+}
+
+function amountFields(used: Required<Amounts>, limits: Amounts) {
+  const limitOf = (name: ResourceName) => limits[name] ?? unlimited;
+  const said = (amount: number) => (amount === unlimited ? unlimitedWord : String(amount));
+  const left = (name: ResourceName) =>
+    limitOf(name) === unlimited ? unlimitedWord : String(Math.max(0, limitOf(name) - used[name]));
+  return {
+    vmtotal: used.user_vm,
+    vmlimit: said(limitOf('user_vm')),
+    vmavailable: left('user_vm'),
+    volumetotal: used.volume,
+    volumelimit: said(limitOf('volume')),
+    volumeavailable: left('volume'),
+    templatetotal: used.template,
+    templatelimit: said(limitOf('template')),
+    templateavailable: left('template'),
+    cputotal: used.cpu,
+    cpulimit: said(limitOf('cpu')),
+    cpuavailable: left('cpu'),
+    memorytotal: used.memory,
+    memorylimit: said(limitOf('memory')),
+    memoryavailable: left('memory'),
+    primarystoragetotal: used.primary_storage,
+    primarystoragelimit: said(limitOf('primary_storage')),
+    primarystorageavailable: left('primary_storage'),
   };
 }
 

@@ -1,5 +1,6 @@
 import { type EntityOf, formatDate, type templateFields } from '@millrace/api';
 import { redactUrl } from '@millrace/core';
+import { shownSecret } from '../../domain/template-change.ts';
 import { isSecretDetail } from '../../domain/template-registration.ts';
 import type { Executor } from '../../store/database.ts';
 import { everything } from '../../store/paging.ts';
@@ -12,6 +13,7 @@ import {
 } from '../../store/templates.ts';
 import { latestJobsOf } from '../../store/virtual-machines.ts';
 import { displayedDomainPath } from './domain-path.ts';
+import { tagTeller } from './tag.ts';
 
 export type TemplateEntity = EntityOf<typeof templateFields>;
 
@@ -23,6 +25,20 @@ export interface TemplateViewer {
 
 /** What CloudStack says of a template that never was on secondary storage. */
 export const bypassedStatus = 'Bypassed Secondary Storage';
+
+/** One template or ISO as the API shows it to a caller. @throws Error when there is no such row */
+export async function shownTemplate(
+  executor: Executor,
+  templateId: number,
+  caller: { readonly role: string; readonly accountId: number },
+): Promise<TemplateEntity> {
+  const filter = { selection: { kind: 'everything' }, templateIds: [templateId], unique: true } as const;
+  const { rows } = await listTemplateRows(executor, filter, everything);
+  const viewer = { isAdmin: caller.role === 'admin', accountId: caller.accountId };
+  const [entity] = await templateEntities(executor, rows, viewer);
+  if (!entity) throw new Error(`there is no template ${templateId}`);
+  return entity;
+}
 
 /**
  * A template as the API shows it to a root admin.
@@ -45,6 +61,10 @@ export async function templateEntities(
   const ids = [...new Set(rows.map((row) => row.id))];
   const copies = Map.groupBy(await spoolRefsOf(executor, ids), (copy) => copy.template_id);
   const details = Map.groupBy(await templateDetailsOf(executor, ids), (detail) => detail.template_id);
+  const tags = await tagTeller(
+    executor,
+    rows.map((row) => row.uuid),
+  );
   const jobs = await latestJobsOf(
     executor,
     rows.map((row) => row.uuid),
@@ -54,6 +74,7 @@ export async function templateEntities(
     return {
       ...publicPart(row),
       ...(knowsSecrets ? { url: redactUrl(row.url) } : {}),
+      tags: tags(row.uuid),
       details: shownDetails(details.get(row.id) ?? [], knowsSecrets),
       downloaddetails: (copies.get(row.id) ?? []).map((copy) => copyEntity(copy, viewer.isAdmin)),
       ...jobs.get(row.uuid),
@@ -105,7 +126,6 @@ function publicPart(row: TemplateRow): TemplateEntity {
     userdataparams: row.user_data_params ?? undefined,
     userdatapolicy: row.user_data_link_policy ?? undefined,
     childtemplates: [],
-    tags: [],
     hasannotations: false,
   };
 }
@@ -118,7 +138,7 @@ function shownDetails(
   return Object.fromEntries(
     details
       .filter((detail) => knowsSecrets || !isSecretDetail(detail.name))
-      .map((detail) => [detail.name, isSecretDetail(detail.name) ? '***' : detail.value]),
+      .map((detail) => [detail.name, isSecretDetail(detail.name) ? shownSecret : detail.value]),
   );
 }
 

@@ -12,6 +12,7 @@ import {
   vmDetailsOf,
 } from '../../store/virtual-machines.ts';
 import { displayedDomainPath } from './domain-path.ts';
+import { tagTeller } from './tag.ts';
 
 export type VirtualMachineEntity = EntityOf<typeof virtualMachineFields>;
 
@@ -44,6 +45,10 @@ export async function virtualMachineEntities(
   const roots = new Map(volumes.map((volume) => [volume.instance_id, volume]));
   const details = Map.groupBy(await vmDetailsOf(executor, ids), (detail) => detail.vm_id);
   const userData = options.withUserData ? await toldUserData(executor, 'vm_instance', ids) : undefined;
+  const tags = await tagTeller(
+    executor,
+    rows.map((row) => row.uuid),
+  );
   const jobs = await latestJobsOf(
     executor,
     rows.map((row) => row.uuid),
@@ -53,6 +58,7 @@ export async function virtualMachineEntities(
       ...identity(row),
       ...hardware(row),
       ...guestAccess(row),
+      tags: tags(row.uuid),
       userdata: userData?.get(row.id),
       ...(details.has(row.id)
         ? { details: Object.fromEntries(details.get(row.id)!.map(({ name, value }) => [name, value])) }
@@ -139,7 +145,6 @@ function hardware(row: VirtualMachineRow): VirtualMachineEntity {
     hypervisor: 'KVM',
     securitygroup: [],
     affinitygroup: [],
-    tags: [],
     displayvm: true,
     isdynamicallyscalable: row.dynamically_scalable,
     vmtype: 'User',

@@ -3,6 +3,7 @@ import type { Executor } from '../../store/database.ts';
 import { everything } from '../../store/paging.ts';
 import { listVolumeRows, type VolumeRow } from '../../store/volumes.ts';
 import { displayedDomainPath } from './domain-path.ts';
+import { tagTeller } from './tag.ts';
 
 export type VolumeEntity = EntityOf<typeof volumeFields>;
 
@@ -14,10 +15,23 @@ export async function loadVolume(executor: Executor, volumeId: number): Promise<
   const filter = { scope: { kind: 'everything' }, volumeIds: [volumeId], removed: true } as const;
   const [row] = (await listVolumeRows(executor, filter, everything)).rows;
   if (!row) throw new Error(`there is no volume ${volumeId}`);
-  return volumeEntity(row, true);
+  const [entity] = await volumeEntities(executor, [row], true);
+  return entity!;
 }
 
-export function volumeEntity(row: VolumeRow, forAdmin: boolean): VolumeEntity {
+export async function volumeEntities(
+  executor: Executor,
+  rows: readonly VolumeRow[],
+  forAdmin: boolean,
+): Promise<VolumeEntity[]> {
+  const tags = await tagTeller(
+    executor,
+    rows.map(({ uuid }) => uuid),
+  );
+  return rows.map((row) => ({ ...volumeEntity(row, forAdmin), tags: tags(row.uuid) }));
+}
+
+function volumeEntity(row: VolumeRow, forAdmin: boolean): VolumeEntity {
   return {
     id: row.uuid,
     name: row.name,
@@ -44,7 +58,6 @@ export function volumeEntity(row: VolumeRow, forAdmin: boolean): VolumeEntity {
     quiescevm: false,
     supportsstoragesnapshot: false,
     hasannotations: false,
-    tags: [],
     ...machinePart(row),
     ...(forAdmin ? placementPart(row) : {}),
   };

@@ -10,6 +10,7 @@ export interface Belongings {
   readonly volume: string;
   readonly template: string;
   readonly iso: string;
+  readonly network: string;
   readonly userData: string;
   readonly keyPair: string;
   readonly job: string;
@@ -136,6 +137,23 @@ export async function giveBelongings(database: Database, name: string, hostId: n
       public_key: 'ssh-ed25519 AAAA',
     })
     .execute();
+  const vm = await instance('Running');
+  await database
+    .insertInto('resource_tags')
+    .values({
+      ...{ key: 'made-for', value: name, resource_type: 'UserVm', resource_uuid: vm },
+      account_id: tenant.accountId,
+    })
+    .execute();
+  const network = randomUUID();
+  await database
+    .insertInto('networks')
+    .values({
+      ...{ uuid: network, name: `of ${name}`, display_text: 'private', data_center_id: place.id },
+      ...{ guest_type: 'L2', kind: 'bridge', libvirt_name: network, bridge: 'br', uplink: 'br' },
+      ...{ acl_type: 'Account', account_id: tenant.accountId, subdomain_access: false },
+    })
+    .execute();
   const job = randomUUID();
   await database
     .insertInto('async_job')
@@ -151,11 +169,12 @@ export async function giveBelongings(database: Database, name: string, hostId: n
     .execute();
   return {
     owner: { ...tenant, ...account },
-    vm: await instance('Running'),
+    vm,
     stoppedVm: await instance('Stopped'),
     volume: await addVolume(database, { accountId: tenant.accountId, zoneId: place.id, type: 'DATADISK' }),
     template: template.uuid,
     iso: iso.uuid,
+    network,
     userData,
     keyPair: `key-${name}`,
     job,
