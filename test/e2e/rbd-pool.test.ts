@@ -141,6 +141,18 @@ test('a disk keeps what its guest wrote over a stop, and the guest may start on 
   await cloud.untilGuestSays(vms[0]!, microGuestLines.up(2, 'lab'));
 });
 
+test('a reinstalled instance has a fresh clone, and its old one goes', async () => {
+  const rootOf = async () =>
+    String((await api().list('listVolumes', { virtualmachineid: vms[1]!, type: 'ROOT' }))[0]!['id']);
+  const old = await rootOf();
+  await run('restoreVirtualMachine', { virtualmachineid: vms[1]! });
+  const fresh = await rootOf();
+  await until('the old clone is gone', 60_000, async () => {
+    const names = await images().list();
+    return names.includes(fresh) && (fresh === old || !names.includes(old)) ? true : undefined;
+  });
+});
+
 test('a data disk is an image of its own: plugged into a running guest, and grown under it', async () => {
   const [custom] = await api().list('listDiskOfferings', { name: 'Custom' });
   const diskofferingid = String(custom!['id']);

@@ -48,6 +48,7 @@ const programs: readonly (readonly [program: string, packageName: string, lost: 
   ['lbzip2', 'lbzip2', '.bz2 images are unpacked on one core'],
   ['zstd', 'zstd', '.zst images are unpacked more slowly'],
   ['igzip', 'isal', '.gz images are unpacked at half the speed'],
+  ['rbd', 'ceph-common', 'RBD storage pools cannot be used (they need qemu-block-extra, too)'],
   ['nfs-cat', 'libnfs-utils', 'images cannot be read from nfs:// URLs'],
 ];
 
