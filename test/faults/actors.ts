@@ -8,7 +8,9 @@ import type { World } from './world.ts';
 /** Something fails. @returns what makes it well again */
 type Strike = (world: World, underway: Underway) => Promise<() => Promise<void>>;
 
-interface Actor {
+export interface Actor {
+  /** What has to be there before anything is under way. @returns what takes it away again */
+  readonly prepare?: (world: World) => Promise<() => Promise<void>>;
   readonly strike: Strike;
   /** How long it lasts: milliseconds, or until what is under way has ended. */
   readonly lasts: number | 'to the end';
@@ -39,6 +41,23 @@ const cardOf = (host: LabHost) => `lab-${host.address.split('.').at(-1)}`;
 export const actors = {
   server: killed('server'),
   PostgreSQL: killed('postgres'),
+  /** One server after the other ends as it is asked to and comes back, while the other one goes on. */
+  'rolling restart': {
+    lasts: 'to the end',
+    prepare: async (world) => {
+      await world.startSecondServer();
+      return () => world.stopSecondServer();
+    },
+    strike: async (world) => {
+      const restarted = (async () => {
+        await world.restartFirstServer();
+        await world.stopSecondServer();
+      })();
+      // whoever makes it well again hears of it
+      restarted.catch(() => {});
+      return () => restarted;
+    },
+  },
   agent: {
     lasts: 500,
     strike: async (world, underway) => {
