@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { spawnProgram } from '@millrace/core';
@@ -16,20 +17,32 @@ export const secondServer = {
   agentPort: 8251,
 } as const;
 
-/** Where the first server's database is: only its own environment tells. */
-export async function databaseUrlOf(instance: Instance): Promise<string> {
+export interface DatabaseOfFirst {
+  readonly url: string;
+  readonly keyFile: string;
+}
+
+/** Where the first server's database is, and the key of its secrets: only its own environment tells. */
+export async function databaseOfFirst(instance: Instance): Promise<DatabaseOfFirst> {
   const environment = await readFile(`/proc/${await instance.pidOf('server')}/environ`, 'utf8');
-  return /DATABASE_URL=([^\0]+)/.exec(environment)![1]!;
+  return {
+    url: /DATABASE_URL=([^\0]+)/.exec(environment)![1]!,
+    keyFile: join(/MILLRACE_DATA_DIR=([^\0]+)/.exec(environment)![1]!, 'secret.key'),
+  };
 }
 
 /** Starts another management server of the same database. Resolves when it is ready. */
-export async function startSecondServer(databaseUrl: string, dataDir: string): Promise<ChildProcess> {
+export async function startSecondServer(
+  { url, keyFile }: DatabaseOfFirst,
+  dataDir: string,
+): Promise<ChildProcess> {
   const child = spawnProgram(process.execPath, [main], {
     signal,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       MILLRACE_DATA_DIR: dataDir,
-      DATABASE_URL: databaseUrl,
+      DATABASE_URL: url,
+      MILLRACE_SECRET_KEY_FILE: keyFile,
       MILLRACE_API_PORT: '8081',
       MILLRACE_AGENT_HOST: '0.0.0.0',
       MILLRACE_AGENT_PORT: String(secondServer.agentPort),

@@ -9,7 +9,7 @@ import { sleep } from '@millrace/core';
 import { microGuestLines } from '../fixtures/micro-guest.ts';
 import type { Api } from './instance.ts';
 import { type LabCloud, startLabCloud, until } from './lab-cloud.ts';
-import { databaseUrlOf, secondServer, startSecondServer } from './second-server.ts';
+import { databaseOfFirst, secondServer, startSecondServer } from './second-server.ts';
 
 /** Two management servers of one database, and a host that knows both: what happens when one of them dies. */
 
@@ -32,7 +32,7 @@ after(async () => {
   if (dataDir) await rm(dataDir, { recursive: true, force: true });
 });
 
-const startSecond = async () => startSecondServer(await databaseUrlOf(cloud.instance), dataDir);
+const startSecond = async () => startSecondServer(await databaseOfFirst(cloud.instance), dataDir);
 
 /** Sends the first half of an image at once, and the rest when `release` is called. */
 function holdBack(): {

@@ -1,4 +1,5 @@
-import { rename, rm, statfs } from 'node:fs/promises';
+import assert from 'node:assert/strict';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runProgram } from '@millrace/core';
 import type { LabHost } from '../lab/lab-host.ts';
@@ -154,8 +155,9 @@ export const actors = {
     lasts: 'to the end',
     strike: async ({ cloud }) => {
       const filler = join(cloud.work, 'shared', 'filler');
-      const { bavail, bsize } = await statfs(cloud.shared);
-      await run('fallocate', '-l', String(Math.max(4096, (bavail - 16) * bsize)), filler);
+      // to the last block, whoever writes meanwhile; then room for the small files of those who clear up
+      await assert.rejects(run('dd', 'if=/dev/zero', `of=${filler}`, 'bs=1M'), /No space left/);
+      await run('truncate', '-s', '-64K', filler);
       return () => rm(filler, { force: true });
     },
   },

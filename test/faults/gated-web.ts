@@ -87,6 +87,7 @@ export function makeGatedWeb(fileOf: (path: string) => Buffer): GatedWeb {
     up() {
       isDown = false;
       part = undefined;
+      for (const { send: sendRest } of held.splice(0)) sendRest();
     },
   };
 }

@@ -24,6 +24,8 @@ export async function runRow(
   random?: () => number,
 ): Promise<LoadCounts | undefined> {
   const actor: Actor = actors[row.actor];
+  // a row that failed may have left it held
+  world.web.up();
   await leaveTime(row.actor);
   const before = new Set(await leftovers(world));
   const heal = await actor.prepare?.(world);

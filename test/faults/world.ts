@@ -9,7 +9,7 @@ import { runProgram, sleep } from '@millrace/core';
 import { type Database, openDatabase } from '../../apps/server/src/store/database.ts';
 import type { Api } from '../e2e/instance.ts';
 import { until } from '../e2e/lab-cloud.ts';
-import { databaseUrlOf, secondServer, startSecondServer } from '../e2e/second-server.ts';
+import { databaseOfFirst, secondServer, startSecondServer } from '../e2e/second-server.ts';
 import { type SharedCloud, startSharedCloud } from '../e2e/shared-cloud.ts';
 import { microIso } from '../fixtures/micro-iso.ts';
 import type { LabHost } from '../lab/lab-host.ts';
@@ -65,26 +65,38 @@ export async function startWorld(): Promise<World> {
     ...environment(host),
     NODE_OPTIONS: `--import=${clock}`,
   });
+  const { api } = cloud.instance;
+  const first = await databaseOfFirst(cloud.instance);
+  const database = openDatabase(first.url, { poolSize: 2 });
+  const dataDir = await mkdtemp(join(tmpdir(), 'millrace-second-'));
+  let second: ChildProcess | undefined;
+  const apis: Api[] = [api];
+  const stopSecond = async () => {
+    const ending = second;
+    second = undefined;
+    apis.splice(1);
+    if (!ending) return;
+    const ended = once(ending, 'exit');
+    ending.kill('SIGTERM');
+    await ended;
+  };
   let number = 10;
   const addHost = async () => {
     number += 1;
+    // only servers that are there can be joined
+    if (!second) second = await startSecondServer(first, dataDir);
     const host = await cloud.addSharedHost(number, [secondServer.agents]);
     await host.run('sh', ['-c', 'echo "10.99.0.254 images.lab" >>/etc/hosts']);
   };
   await addHost();
   await addHost();
+  await stopSecond();
   cloud.misbehave = web.answer;
-  const { api } = cloud.instance;
   for (const [name, value] of [
     ['direct.download.stall.timeout', '4000'],
     ['vm.stop.timeout', '5'],
   ])
     await api.call('updateConfiguration', { name: name!, value: value! });
-  const databaseUrl = await databaseUrlOf(cloud.instance);
-  const database = openDatabase(databaseUrl, { poolSize: 2 });
-  const dataDir = await mkdtemp(join(tmpdir(), 'millrace-second-'));
-  let second: ChildProcess | undefined;
-  const apis: Api[] = [api];
   return {
     cloud,
     web,
@@ -93,19 +105,11 @@ export async function startWorld(): Promise<World> {
     acknowledged: { jobs: new Set(), vms: new Set() },
     apis,
     async startSecondServer() {
-      second = await startSecondServer(databaseUrl, dataDir);
+      second = await startSecondServer(first, dataDir);
       await untilConnected(cloud, secondServer.agentPort);
       apis.push(await cloud.instance.apiAt(secondServer.api));
     },
-    async stopSecondServer() {
-      const ending = second;
-      second = undefined;
-      apis.splice(1);
-      if (!ending) return;
-      const ended = once(ending, 'exit');
-      ending.kill('SIGTERM');
-      await ended;
-    },
+    stopSecondServer: stopSecond,
     async restartFirstServer() {
       const old = await cloud.instance.pidOf('server');
       process.kill(old, 'SIGTERM');
@@ -131,6 +135,7 @@ export async function startWorld(): Promise<World> {
     hostNamed: (name) => cloud.hosts.find((host) => host.name === name),
     async replaceHost() {
       await addHost();
+      await stopSecond();
     },
     urlOf: (file) => `http://images.lab:${cloud.imagePort}/${file}`,
     async [Symbol.asyncDispose]() {
