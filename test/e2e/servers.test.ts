@@ -1,21 +1,18 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { sleep, spawnProgram } from '@millrace/core';
+import { sleep } from '@millrace/core';
 import { microGuestLines } from '../fixtures/micro-guest.ts';
-import { labAddress } from '../lab/lab-host.ts';
 import type { Api } from './instance.ts';
 import { type LabCloud, startLabCloud, until } from './lab-cloud.ts';
+import { databaseOfFirst, secondServer, startSecondServer } from './second-server.ts';
 
 /** Two management servers of one database, and a host that knows both: what happens when one of them dies. */
 
-const main = fileURLToPath(new URL('../../apps/server/src/main.ts', import.meta.url));
 const { signal } = new AbortController();
 let cloud: LabCloud;
 let dataDir: string;
@@ -26,8 +23,8 @@ before(async () => {
   cloud = await startLabCloud();
   dataDir = await mkdtemp(join(tmpdir(), 'millrace-second-'));
   second = await startSecond();
-  api = await cloud.instance.apiAt('http://127.0.0.1:8081/client/api');
-  await cloud.addHost(11, [`https://${labAddress}:8251`]);
+  api = await cloud.instance.apiAt(secondServer.api);
+  await cloud.addHost(11, [secondServer.agents]);
 });
 after(async () => {
   second?.kill('SIGKILL');
@@ -35,38 +32,7 @@ after(async () => {
   if (dataDir) await rm(dataDir, { recursive: true, force: true });
 });
 
-/** Where the first server's database is, and the key of its secrets: only its own environment tells. */
-async function databaseOfFirst(): Promise<{ url: string; keyFile: string }> {
-  const environment = await readFile(`/proc/${await cloud.instance.pidOf('server')}/environ`, 'utf8');
-  return {
-    url: /DATABASE_URL=([^\0]+)/.exec(environment)![1]!,
-    keyFile: join(/MILLRACE_DATA_DIR=([^\0]+)/.exec(environment)![1]!, 'secret.key'),
-  };
-}
-
-async function startSecond(): Promise<ChildProcess> {
-  const { url, keyFile } = await databaseOfFirst();
-  const child = spawnProgram(process.execPath, [main], {
-    signal,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: {
-      MILLRACE_DATA_DIR: dataDir,
-      DATABASE_URL: url,
-      MILLRACE_SECRET_KEY_FILE: keyFile,
-      MILLRACE_API_PORT: '8081',
-      MILLRACE_AGENT_HOST: '0.0.0.0',
-      MILLRACE_AGENT_PORT: '8251',
-    },
-  });
-  const ready = Promise.withResolvers<void>();
-  child.once('exit', (code) => ready.reject(new Error(`the second server ended with ${code}`)));
-  void (async () => {
-    for await (const line of createInterface({ input: child.stdout! }))
-      if (line.includes('"ready":true')) ready.resolve();
-  })();
-  await ready.promise;
-  return child;
-}
+const startSecond = async () => startSecondServer(await databaseOfFirst(cloud.instance), dataDir);
 
 /** Sends the first half of an image at once, and the rest when `release` is called. */
 function holdBack(): {

@@ -11,7 +11,7 @@ export interface SharedCloud extends LabCloud {
   readonly poolId: string;
   idOf(host: LabHost): Promise<string>;
   /** Brings a host up that reaches the pool. */
-  addSharedHost(number: number): Promise<LabHost>;
+  addSharedHost(number: number, joinOptions?: readonly string[]): Promise<LabHost>;
   /** Deploys an instance; a highly available one when asked for. @returns its row */
   newInstance(options: {
     readonly name: string;
@@ -52,8 +52,8 @@ export async function startSharedCloud(numbers: readonly number[]): Promise<Shar
       return poolId;
     },
     idOf: async (host: LabHost) => String((await lab.hostNamed(host.name))!['id']),
-    async addSharedHost(number: number) {
-      const host = await lab.addHost(number, ['--shared', shared]);
+    async addSharedHost(number: number, joinOptions: readonly string[] = []) {
+      const host = await lab.addHost(number, ['--shared', shared, ...joinOptions]);
       if (poolId === '') {
         const url = `SharedMountPoint://localhost${shared}`;
         const made = await api.call('createStoragePool', {

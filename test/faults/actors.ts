@@ -1,4 +1,5 @@
-import { rename, rm, statfs } from 'node:fs/promises';
+import assert from 'node:assert/strict';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runProgram } from '@millrace/core';
 import type { LabHost } from '../lab/lab-host.ts';
@@ -8,7 +9,9 @@ import type { World } from './world.ts';
 /** Something fails. @returns what makes it well again */
 type Strike = (world: World, underway: Underway) => Promise<() => Promise<void>>;
 
-interface Actor {
+export interface Actor {
+  /** What has to be there before anything is under way. @returns what takes it away again */
+  readonly prepare?: (world: World) => Promise<() => Promise<void>>;
   readonly strike: Strike;
   /** How long it lasts: milliseconds, or until what is under way has ended. */
   readonly lasts: number | 'to the end';
@@ -39,6 +42,23 @@ const cardOf = (host: LabHost) => `lab-${host.address.split('.').at(-1)}`;
 export const actors = {
   server: killed('server'),
   PostgreSQL: killed('postgres'),
+  /** One server after the other ends as it is asked to and comes back, while the other one goes on. */
+  'rolling restart': {
+    lasts: 'to the end',
+    prepare: async (world) => {
+      await world.startSecondServer();
+      return () => world.stopSecondServer();
+    },
+    strike: async (world) => {
+      const restarted = (async () => {
+        await world.restartFirstServer();
+        await world.stopSecondServer();
+      })();
+      // whoever makes it well again hears of it
+      restarted.catch(() => {});
+      return () => restarted;
+    },
+  },
   agent: {
     lasts: 500,
     strike: async (world, underway) => {
@@ -135,8 +155,9 @@ export const actors = {
     lasts: 'to the end',
     strike: async ({ cloud }) => {
       const filler = join(cloud.work, 'shared', 'filler');
-      const { bavail, bsize } = await statfs(cloud.shared);
-      await run('fallocate', '-l', String(Math.max(4096, (bavail - 16) * bsize)), filler);
+      // to the last block, whoever writes meanwhile; then room for the small files of those who clear up
+      await assert.rejects(run('dd', 'if=/dev/zero', `of=${filler}`, 'bs=1M'), /No space left/);
+      await run('truncate', '-s', '-64K', filler);
       return () => rm(filler, { force: true });
     },
   },

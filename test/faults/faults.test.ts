@@ -1,21 +1,19 @@
-import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { sleep } from '@millrace/core';
-import type { JobAnswer } from '../e2e/instance.ts';
-import { actors } from './actors.ts';
-import { checkInvariants, leftovers } from './invariants.ts';
-import { moments } from './moments.ts';
-import { type FaultRow, faultRows } from './rows.ts';
+import { randomFrom } from './random.ts';
+import { faultRows } from './rows.ts';
+import { nameOf, runRow } from './run-row.ts';
+import { soak } from './soak.ts';
 import { startWorld, type World } from './world.ts';
 
 /**
  * The table of faults, each row for real: something is under way, at a moment something fails, and in the end the job has
  * ended as it should, nothing is left behind and nothing acknowledged is lost. npm test runs the rows that stand for the
- * others, npm run faults all of them; MILLRACE_FAULTS may also be a text that names of rows contain.
+ * others, npm run faults all of them; MILLRACE_FAULTS may also be texts, divided by commas, that names of rows contain. npm run soak runs
+ * random rows under load instead.
  */
 
 const wanted = process.env['MILLRACE_FAULTS'];
-const { signal } = new AbortController();
+const soakMinutes = Number(process.env['MILLRACE_SOAK_MINUTES'] ?? 0);
 let world: World;
 
 before(async () => {
@@ -23,46 +21,25 @@ before(async () => {
 });
 after(() => world?.[Symbol.asyncDispose]());
 
-const nameOf = ({ actor, moment, expect }: FaultRow) => `${actor} × ${moment}: ${expect}`;
+const chosen = faultRows.filter((row) => {
+  if (wanted === undefined) return row.always;
+  return wanted === 'all' || wanted.split(',').some((text) => nameOf(row).includes(text.trim()));
+});
 
-const chosen = faultRows.filter((row) =>
-  wanted === undefined ? row.always : wanted === 'all' || nameOf(row).includes(wanted),
-);
-
-for (const row of chosen) {
-  test(nameOf(row), { timeout: 300_000 }, async () => {
-    const actor = actors[row.actor];
-    await leaveTime(row.actor);
-    const before = new Set(await leftovers(world));
-    const underway = await moments[row.moment](world);
-    const heal = await actor.strike(world, underway);
-    let job: JobAnswer | undefined;
-    if (actor.lasts === 'to the end') job = await underway.end().finally(heal);
-    else {
-      await sleep(actor.lasts, signal);
-      await heal();
-      job = await underway.end();
-    }
-    if (job && row.expect !== 'either')
-      assert.equal(job.jobstatus, row.expect === 'succeeds' ? 1 : 2, JSON.stringify(job));
-    if (job?.jobstatus === 2) assert.ok((job.jobresult?.errortext ?? '').length > 10, 'a failure says why');
-    try {
-      await checkInvariants(world, before);
-    } catch (error) {
-      // a whole run takes its time: whoever watches it need not wait for its end
-      console.error(`${nameOf(row)}: ${error instanceof Error ? error.message : String(error)}`);
-      throw error;
-    }
-  });
-}
-
-const struckAt = new Map<string, number[]>();
-
-/** A part that ends five times within a minute is taken for broken by its supervisor, and rightly so. */
-async function leaveTime(actor: string): Promise<void> {
-  const times = struckAt.get(actor) ?? [];
-  const fourth = times.at(-4);
-  const waitMs = fourth === undefined ? 0 : fourth + 65_000 - Date.now();
-  if (waitMs > 0) await sleep(waitMs, signal);
-  struckAt.set(actor, [...times, Date.now()]);
-}
+if (soakMinutes > 0) {
+  const seed = Number(process.env['MILLRACE_SOAK_SEED'] ?? Date.now() % 1_000_000);
+  test(`random rows under load for ${soakMinutes} minutes, seed ${seed}`, () =>
+    soak(world, { minutes: soakMinutes, seed }));
+} else
+  for (const row of chosen) {
+    test(nameOf(row), { timeout: 300_000 }, async () => {
+      try {
+        // a restart of servers one by one is for the sake of those who go on meanwhile
+        await runRow(world, row, row.actor === 'rolling restart' ? randomFrom(1) : undefined);
+      } catch (error) {
+        // a whole run takes its time: whoever watches it need not wait for its end
+        console.error(`${nameOf(row)}: ${error instanceof Error ? error.message : String(error)}`);
+        throw error;
+      }
+    });
+  }

@@ -3,7 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 /** The source of images, which can hold back what lies beyond a part of each file, or be down. */
 export interface GatedWeb {
   readonly answer: (request: IncomingMessage, response: ServerResponse) => boolean;
-  /** Nothing beyond this part of a file is sent from now on: 0 nothing at all, 1 all but the last byte. */
+  /**
+   * Nothing beyond this part of a file is sent from now on: 0 nothing at all, 1 all but the last byte. Files that clients of
+   * the load want (`load-…`) are sent as ever.
+   */
   hold(part: number): void;
   /** Resolves when something has been held back since `hold`. @returns who asked for it, and where */
   reached(): Promise<{ readonly from: string; readonly path: string }>;
@@ -33,7 +36,8 @@ export function makeGatedWeb(fileOf: (path: string) => Buffer): GatedWeb {
     const [, start, end] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
     const begin = Number(start ?? 0);
     const last = Math.min(end ? Number(end) : file.length - 1, file.length - 1);
-    const limit = part === undefined ? file.length : Math.floor((file.length - 1) * part);
+    const limit =
+      part === undefined || path.includes('/load-') ? file.length : Math.floor((file.length - 1) * part);
     const head = () =>
       response.writeHead(start === undefined ? 200 : 206, {
         'accept-ranges': 'bytes',
@@ -83,6 +87,7 @@ export function makeGatedWeb(fileOf: (path: string) => Buffer): GatedWeb {
     up() {
       isDown = false;
       part = undefined;
+      for (const { send: sendRest } of held.splice(0)) sendRest();
     },
   };
 }

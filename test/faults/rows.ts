@@ -42,6 +42,13 @@ const durable = {
 
 const table: readonly FaultRow[] = [
   ...rows('server', { ...durable, '!expunge': 'succeeds' }),
+  ...rows('rolling restart', {
+    'transfer 50 %': 'succeeds',
+    commit: 'succeeds',
+    start: 'succeeds',
+    migration: 'succeeds',
+    expunge: 'succeeds',
+  }),
   ...rows('PostgreSQL', { ...durable, '!expunge': 'succeeds' }),
   ...rows('agent', {
     'transfer 0 %': 'succeeds',

@@ -1,8 +1,15 @@
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { sleep } from '@millrace/core';
+import { runProgram, sleep } from '@millrace/core';
 import { type Database, openDatabase } from '../../apps/server/src/store/database.ts';
+import type { Api } from '../e2e/instance.ts';
+import { until } from '../e2e/lab-cloud.ts';
+import { databaseOfFirst, secondServer, startSecondServer } from '../e2e/second-server.ts';
 import { type SharedCloud, startSharedCloud } from '../e2e/shared-cloud.ts';
 import { microIso } from '../fixtures/micro-iso.ts';
 import type { LabHost } from '../lab/lab-host.ts';
@@ -17,6 +24,14 @@ export interface World extends AsyncDisposable {
   readonly sourceName: string;
   /** IDs that the API acknowledged: none may be forgotten. */
   readonly acknowledged: { readonly jobs: Set<string>; readonly vms: Set<string> };
+  /** Of every server there is. */
+  readonly apis: readonly Api[];
+  /** Starts another management server, and waits until every host is connected to it. */
+  startSecondServer(): Promise<void>;
+  /** Asks it to end, if it is there. */
+  stopSecondServer(): Promise<void>;
+  /** Asks the first server to end. @returns when it has come back, and every host is connected to it */
+  restartFirstServer(): Promise<void>;
   /** Calls until a server answers, whatever becomes of servers meanwhile. */
   patiently<T>(call: () => Promise<T>): Promise<T>;
   hostNamed(name: string): LabHost | undefined;
@@ -50,29 +65,60 @@ export async function startWorld(): Promise<World> {
     ...environment(host),
     NODE_OPTIONS: `--import=${clock}`,
   });
+  const { api } = cloud.instance;
+  const first = await databaseOfFirst(cloud.instance);
+  const database = openDatabase(first.url, { poolSize: 2 });
+  const dataDir = await mkdtemp(join(tmpdir(), 'millrace-second-'));
+  let second: ChildProcess | undefined;
+  const apis: Api[] = [api];
+  const stopSecond = async () => {
+    const ending = second;
+    second = undefined;
+    apis.splice(1);
+    if (!ending) return;
+    const ended = once(ending, 'exit');
+    ending.kill('SIGTERM');
+    await ended;
+  };
   let number = 10;
   const addHost = async () => {
     number += 1;
-    const host = await cloud.addSharedHost(number);
+    // only servers that are there can be joined
+    if (!second) second = await startSecondServer(first, dataDir);
+    const host = await cloud.addSharedHost(number, [secondServer.agents]);
     await host.run('sh', ['-c', 'echo "10.99.0.254 images.lab" >>/etc/hosts']);
   };
   await addHost();
   await addHost();
+  await stopSecond();
   cloud.misbehave = web.answer;
-  const { api } = cloud.instance;
   for (const [name, value] of [
     ['direct.download.stall.timeout', '4000'],
     ['vm.stop.timeout', '5'],
   ])
     await api.call('updateConfiguration', { name: name!, value: value! });
-  const environ = await readFile(`/proc/${await cloud.instance.pidOf('server')}/environ`, 'utf8');
-  const database = openDatabase(/DATABASE_URL=([^\0]+)/.exec(environ)![1]!, { poolSize: 2 });
   return {
     cloud,
     web,
     database,
     sourceName: 'images.lab',
     acknowledged: { jobs: new Set(), vms: new Set() },
+    apis,
+    async startSecondServer() {
+      second = await startSecondServer(first, dataDir);
+      await untilConnected(cloud, secondServer.agentPort);
+      apis.push(await cloud.instance.apiAt(secondServer.api));
+    },
+    stopSecondServer: stopSecond,
+    async restartFirstServer() {
+      const old = await cloud.instance.pidOf('server');
+      process.kill(old, 'SIGTERM');
+      await until('the first server ends and is started again', 60_000, async () =>
+        (await cloud.instance.pidOf('server').catch(() => old)) === old ? undefined : true,
+      );
+      await until('the first server answers', 60_000, () => api.list('listZones').catch(() => undefined));
+      await untilConnected(cloud, 8250);
+    },
     async patiently(call) {
       const deadline = Date.now() + 60_000;
       for (;;) {
@@ -89,11 +135,27 @@ export async function startWorld(): Promise<World> {
     hostNamed: (name) => cloud.hosts.find((host) => host.name === name),
     async replaceHost() {
       await addHost();
+      await stopSecond();
     },
     urlOf: (file) => `http://images.lab:${cloud.imagePort}/${file}`,
     async [Symbol.asyncDispose]() {
+      second?.kill('SIGKILL');
+      await rm(dataDir, { recursive: true, force: true });
       await database.destroy();
       await cloud[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Waits until each host has a connection to the server whose agents come to this port. */
+async function untilConnected(cloud: SharedCloud, port: number): Promise<void> {
+  await until(`every host is connected to port ${port}`, 60_000, async () => {
+    const { stdout } = await runProgram('ss', ['-Htn', 'state', 'established', 'sport', '=', `:${port}`], {
+      signal: AbortSignal.timeout(10_000),
+    });
+    // a server that listens for both families names IPv4 addresses in IPv6's notation
+    return cloud.hosts.every(({ address }) => new RegExp(`\\b${address}\\]?:`).test(stdout))
+      ? true
+      : undefined;
+  });
 }
