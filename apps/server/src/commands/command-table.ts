@@ -79,6 +79,7 @@ import { listVolumes } from './list-volumes.ts';
 import {
   listImageStores,
   listProjects,
+  listPublicIpAddresses,
   listRegions,
   listSecurityGroups,
   listSystemVms,
@@ -229,6 +230,7 @@ export const commandTable: readonly Command[] = [
   listImageStores,
   listProjects,
   listRegions,
+  listPublicIpAddresses,
   listSecurityGroups,
   listSystemVms,
   resetConfiguration,

@@ -7,6 +7,7 @@ const none = async () => ({ list: [], count: 0 });
 export const listImageStores = implement(specs.listImageStores, none);
 export const listSystemVms = implement(specs.listSystemVms, none);
 export const listProjects = implement(specs.listProjects, none);
+export const listPublicIpAddresses = implement(specs.listPublicIpAddresses, none);
 export const listSecurityGroups = implement(specs.listSecurityGroups, none);
 
 const region = { id: 1, name: 'Local', gslbserviceenabled: false, portableipserviceenabled: false };

@@ -236,6 +236,7 @@ const table: Readonly<Record<string, Row>> = {
   listImageStores: open,
   listProjects: open,
   listRegions: open,
+  listPublicIpAddresses: open,
   listSecurityGroups: open,
   listStorageTags: open,
   listSystemVms: open,
