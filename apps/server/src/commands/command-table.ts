@@ -78,6 +78,8 @@ import { listVirtualMachines } from './list-virtual-machines.ts';
 import { listVolumes } from './list-volumes.ts';
 import {
   listImageStores,
+  listIpForwardingRules,
+  listPortForwardingRules,
   listProjects,
   listPublicIpAddresses,
   listRegions,
@@ -230,6 +232,8 @@ export const commandTable: readonly Command[] = [
   listImageStores,
   listProjects,
   listRegions,
+  listIpForwardingRules,
+  listPortForwardingRules,
   listPublicIpAddresses,
   listSecurityGroups,
   listSystemVms,

@@ -111,6 +111,8 @@ test('settings get their defaults back, tags of hosts and pools are listed, and 
     'listProjects',
     'listSecurityGroups',
     'listPublicIpAddresses',
+    'listPortForwardingRules',
+    'listIpForwardingRules',
   ])
     assert.deepEqual((await api.call(command)).content, {}, command);
 });

@@ -236,6 +236,8 @@ const table: Readonly<Record<string, Row>> = {
   listImageStores: open,
   listProjects: open,
   listRegions: open,
+  listIpForwardingRules: open,
+  listPortForwardingRules: open,
   listPublicIpAddresses: open,
   listSecurityGroups: open,
   listStorageTags: open,

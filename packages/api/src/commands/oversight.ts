@@ -6,7 +6,6 @@ import {
   eventTypeFields,
   hostTagFields,
   imageStoreFields,
-  publicIpAddressFields,
   regionFields,
   storageTagFields,
 } from '../entities/oversight.ts';
@@ -265,36 +264,5 @@ export const listSecurityGroups = defineCommand({
   },
   response: { ...securityGroupFields, ...jobFields },
   result: { kind: 'list', key: 'securitygroup' },
-  roles: everyone,
-});
-
-/** Apache Libcloud asks for it whenever it lists instances. */
-export const listPublicIpAddresses = defineCommand({
-  name: 'listPublicIpAddresses',
-  description: 'Lists public IP addresses: there are none',
-  isAsync: false,
-  params: {
-    id: param.uuid('the address of this ID', none),
-    ipaddress: param.string('this address', none),
-    allocatedonly: param.boolean('only addresses that are allocated', none),
-    allocatednetworkid: param.uuid('addresses of this network', none),
-    associatednetworkid: param.uuid('addresses associated with this network', none),
-    fordisplay: param.boolean('addresses that are displayed', none),
-    forloadbalancing: param.boolean('addresses for load balancing', none),
-    forvirtualnetwork: param.boolean('addresses of virtual networks', none),
-    issourcenat: param.boolean('addresses of source NAT', none),
-    isstaticnat: param.boolean('addresses of static NAT', none),
-    physicalnetworkid: param.uuid('addresses of this physical network', none),
-    state: param.string('addresses in this state', none),
-    vlanid: param.uuid('addresses of this range', none),
-    vpcid: param.uuid('addresses of this VPC', none),
-    zoneid: param.uuid('addresses of this zone', none),
-    ...noTagFilter,
-    ...projectFilter,
-    ...ownerParams,
-    ...pagingParams,
-  },
-  response: publicIpAddressFields,
-  result: { kind: 'list', key: 'publicipaddress' },
   roles: everyone,
 });

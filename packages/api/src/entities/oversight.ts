@@ -52,12 +52,3 @@ export const storageTagFields = {
   name: field.string('the name of the tag'),
   ...jobFields,
 } as const satisfies FieldSpecs;
-
-export const publicIpAddressFields = {
-  id: field.string('the ID of the address'),
-  ipaddress: field.string('the address'),
-  state: field.string('its state'),
-  zoneid: field.string('the ID of its zone'),
-  zonename: field.string('the name of its zone'),
-  ...jobFields,
-} as const;
