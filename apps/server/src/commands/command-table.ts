@@ -78,7 +78,10 @@ import { listVirtualMachines } from './list-virtual-machines.ts';
 import { listVolumes } from './list-volumes.ts';
 import {
   listImageStores,
+  listIpForwardingRules,
+  listPortForwardingRules,
   listProjects,
+  listPublicIpAddresses,
   listRegions,
   listSecurityGroups,
   listSystemVms,
@@ -229,6 +232,9 @@ export const commandTable: readonly Command[] = [
   listImageStores,
   listProjects,
   listRegions,
+  listIpForwardingRules,
+  listPortForwardingRules,
+  listPublicIpAddresses,
   listSecurityGroups,
   listSystemVms,
   resetConfiguration,

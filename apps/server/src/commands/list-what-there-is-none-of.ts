@@ -7,6 +7,9 @@ const none = async () => ({ list: [], count: 0 });
 export const listImageStores = implement(specs.listImageStores, none);
 export const listSystemVms = implement(specs.listSystemVms, none);
 export const listProjects = implement(specs.listProjects, none);
+export const listPublicIpAddresses = implement(specs.listPublicIpAddresses, none);
+export const listPortForwardingRules = implement(specs.listPortForwardingRules, none);
+export const listIpForwardingRules = implement(specs.listIpForwardingRules, none);
 export const listSecurityGroups = implement(specs.listSecurityGroups, none);
 
 const region = { id: 1, name: 'Local', gslbserviceenabled: false, portableipserviceenabled: false };

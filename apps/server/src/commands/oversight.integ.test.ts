@@ -105,6 +105,14 @@ test('settings get their defaults back, tags of hosts and pools are listed, and 
   assert.deepEqual(await names('listStorageTags'), ['ssd']);
   assert.deepEqual(await names('listRegions'), ['Local']);
   assert.deepEqual(await names('listRegions', { id: '2' }), []);
-  for (const command of ['listImageStores', 'listSystemVms', 'listProjects', 'listSecurityGroups'])
+  for (const command of [
+    'listImageStores',
+    'listSystemVms',
+    'listProjects',
+    'listSecurityGroups',
+    'listPublicIpAddresses',
+    'listPortForwardingRules',
+    'listIpForwardingRules',
+  ])
     assert.deepEqual((await api.call(command)).content, {}, command);
 });

@@ -16,6 +16,7 @@ import { makeDispatcher } from './dispatch.ts';
 import { errorEnvelope } from './envelope.ts';
 import { makeMetrics } from './metrics.ts';
 import { serveOperators } from './operators.ts';
+import { serveReference } from './reference/serve-reference.ts';
 import type { ApiReply, ApiRequest } from './request.ts';
 import { sweepSessions } from './sessions.ts';
 
@@ -62,6 +63,7 @@ export async function startApi(
   server.setErrorHandler((error, _request, reply) => sendBroken(reply, error, options.log));
   const metrics = makeMetrics(options.database);
   serveOperators(server, { ...options, metrics });
+  serveReference(server);
   const sendPage = await serveConsole(server, options.config.webDir);
   server.setNotFoundHandler((request, reply) =>
     sendPage(request, reply)

@@ -2,6 +2,7 @@ import type { CommandSpec } from '../command.ts';
 import * as administration from './administration.ts';
 import * as certificates from './certificates.ts';
 import * as deploy from './deploy-virtual-machine.ts';
+import * as forwarding from './forwarding.ts';
 import * as guestAccess from './guest-access.ts';
 import * as identity from './identity.ts';
 import * as imageUpdates from './image-updates.ts';
@@ -37,6 +38,7 @@ export const specs = {
   ...administration,
   ...identity,
   ...offerings,
+  ...forwarding,
   ...oversight,
   ...places,
   ...networks,
