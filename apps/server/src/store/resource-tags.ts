@@ -9,6 +9,8 @@ const tables = {
   Template: { table: 'vm_template', only: sql<boolean>`format <> 'ISO'` },
   ISO: { table: 'vm_template', only: sql<boolean>`format = 'ISO'` },
   Volume: { table: 'volumes', only: sql<boolean>`true` },
+  // those that belong to a domain or to everybody have no account that could own tags
+  Network: { table: 'networks', only: sql<boolean>`acl_type = 'Account'` },
 } as const;
 
 export type TaggableType = keyof typeof tables;
@@ -120,6 +122,7 @@ export async function listTagRows(executor: Executor, filter: TagFilter, page: P
 const isThere = sql<boolean>`(
   exists (select from vm_instance where uuid = resource_uuid and vm_instance.removed is null)
   or exists (select from volumes where uuid = resource_uuid and volumes.removed is null)
+  or exists (select from networks where uuid = resource_uuid and networks.removed is null)
   or exists (select from vm_template where uuid = resource_uuid and vm_template.removed is null))`;
 
 const columns = [
