@@ -119,3 +119,28 @@ test('a network that an account owns takes its tags; one of a domain takes none,
     [['env', 'test']],
   );
 });
+
+test('an instance gets the tags of its template when it is asked for, as tags of its own', async (t) => {
+  const { api, own, call } = await withBelongings(t);
+  await call('createTags', { resourceids: own.template, resourcetype: 'Template', 'tags[0].os': 'linux' });
+  const offering = String(rows(await call('listServiceOfferings', {}))[0]!['id']);
+  const deploy = async (params: Record<string, string>) => {
+    const answer = await call('deployVirtualMachine', {
+      ...{ zoneid: api.ids.zoneId, templateid: own.template, serviceofferingid: offering, startvm: 'false' },
+      ...params,
+    });
+    assert.equal(answer.status, 200, answer.text);
+    return String(answer.content['id']);
+  };
+  const tagsOf = async (resourceid: string) =>
+    rows(await call('listTags', { resourceid })).map(({ key, value, resourcetype }) => [
+      key,
+      value,
+      resourcetype,
+    ]);
+  assert.deepEqual(await tagsOf(await deploy({})), []);
+  const tagged = await deploy({ copyimagetags: 'true' });
+  assert.deepEqual(await tagsOf(tagged), [['os', 'linux', 'UserVm']]);
+  await call('deleteTags', { resourceids: tagged, resourcetype: 'UserVm' });
+  assert.deepEqual(await tagsOf(own.template), [['os', 'linux', 'Template']]);
+});

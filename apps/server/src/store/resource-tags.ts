@@ -72,6 +72,19 @@ export async function insertTags(executor: Executor, { type, resources, tags }: 
   );
 }
 
+/** Gives a new resource the tags of another one. */
+export async function copyTags(
+  executor: Executor,
+  from: string,
+  to: { readonly type: TaggableType; readonly uuid: string; readonly accountId: number },
+): Promise<void> {
+  await sql`
+    insert into resource_tags (key, value, resource_type, resource_uuid, account_id)
+    select key, value, ${to.type}, ${to.uuid}::uuid, ${to.accountId}
+    from resource_tags where resource_uuid = ${from}::uuid order by id
+  `.execute(executor);
+}
+
 /** @param tags by key, an empty value meaning any; all tags when absent. @returns how many were there */
 export async function deleteTagsOf(
   executor: Executor,
