@@ -52,7 +52,7 @@ export const listIsos = defineCommand({
   isAsync: false,
   params: {
     isofilter: param.string(
-      'featured, self, selfexecutable, sharedexecutable, executable, community or all (admin); selfexecutable when absent',
+      'featured, self, selfexecutable, shared, sharedexecutable, executable, community or all (admin); selfexecutable when absent',
     ),
     id: param.uuid('the ISO of this ID'),
     name: param.string('ISOs of this name'),

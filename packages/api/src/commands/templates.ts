@@ -91,7 +91,7 @@ export const listTemplates = defineCommand({
   isAsync: false,
   params: {
     templatefilter: param.string(
-      'featured, self, selfexecutable, sharedexecutable, executable, community or all (admin)',
+      'featured, self, selfexecutable, shared, sharedexecutable, executable, community or all (admin)',
       { required: true },
     ),
     id: param.uuid('the template of this ID'),
