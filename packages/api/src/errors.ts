@@ -1,4 +1,5 @@
 import { MillraceError } from '@millrace/core';
+import { reasonUnserved } from './unserved.ts';
 
 /** CloudStack's error codes (`errorcode`, also the HTTP status) and exception codes (`cserrorcode`). */
 export const apiErrors = {
@@ -55,8 +56,13 @@ export function missingParameter(command: string, name: string): ApiError {
   );
 }
 
-/** 432 for a command that does not exist or that the caller may not call: the two look alike on purpose. */
+/**
+ * 432 for a command that does not exist or that the caller may not call: the two look alike on purpose. For what
+ * CloudStack has and Millrace deliberately has not, the reason.
+ */
 export function unknownCommand(name: string): ApiError {
+  const reason = reasonUnserved(name);
+  if (reason !== undefined) return new ApiError('UNSUPPORTED_ACTION_ERROR', `There is no ${name}: ${reason}`);
   return new ApiError(
     'UNSUPPORTED_ACTION_ERROR',
     `The given command '${name}' either does not exist, is not available for user, or not available from ip address`,

@@ -34,4 +34,5 @@ export * from './entities/zone.ts';
 export * from './errors.ts';
 export * from './fields.ts';
 export * from './param.ts';
+export { unservedCommands } from './unserved.ts';
 export * from './wire.ts';

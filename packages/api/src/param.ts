@@ -193,6 +193,6 @@ export const tagFilter = {
 export const noTagFilter = {
   tags: param.map(
     'rows with these tags',
-    matchesNothing('only instances, templates, ISOs and volumes have tags'),
+    matchesNothing('only instances, templates, ISOs, volumes and networks have tags'),
   ),
 };

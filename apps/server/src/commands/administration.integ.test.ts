@@ -42,7 +42,7 @@ test('illegal values of settings are refused and change nothing', async (t) => {
     ['direct.download.source.order', 'random'],
     ['direct.download.egress.allowed.cidrs', '10.0.0.0'],
     ['direct.download.egress.allowed.cidrs', '10.0.0.0/33'],
-    ['direct.download.default', 'yes'],
+    ['template.direct.download.default', 'yes'],
     ['instance.name', 'a-b'],
   ] as const;
   for (const [name, value] of cases) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { allSpecs, type FieldSpecs } from '@millrace/api';
+import { allSpecs, type FieldSpecs, unservedCommands } from '@millrace/api';
 
 const docs = new URL('../../../../docs/', import.meta.url);
 
@@ -21,6 +21,16 @@ test('docs/api-differences.md lists every parameter that is not supported, and n
     }),
   );
   assert.deepEqual(documented.sort(), actual.sort());
+});
+
+test('commands that are deliberately not there are not, and docs/api-differences.md says why', async () => {
+  const text = await readFile(new URL('api-differences.md', docs), 'utf8');
+  const lines = new Set(text.split('\n').map((line) => line.replaceAll(/ +/g, ' ')));
+  const served = new Set(allSpecs.map(({ name }) => name.toLowerCase()));
+  for (const [name, reason] of Object.entries(unservedCommands)) {
+    assert.ok(!served.has(name.toLowerCase()), `${name} is served`);
+    assert.ok(lines.has(`| ${name} | ${reason} |`), name);
+  }
 });
 
 test('docs/api-differences.json explains nothing that is not there', async () => {

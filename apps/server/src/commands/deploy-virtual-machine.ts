@@ -10,6 +10,7 @@ import { renewPassword } from '../store/guest-password.ts';
 import { isHostNameTaken, isMacTaken, lockNetworks, takenAddresses } from '../store/network-list.ts';
 import { rangesOf } from '../store/networks.ts';
 import { findOffering } from '../store/offering-list.ts';
+import { copyTags } from '../store/resource-tags.ts';
 import type { Row, SshKey } from '../store/schema.ts';
 import { readSetting } from '../store/settings.ts';
 import { usableTemplate } from '../store/templates.ts';
@@ -56,6 +57,12 @@ export const deployVirtualMachine = implement(
       const vmId = await insertVirtualMachine(trx, vm, await readSetting(trx, 'instance.name'));
       await renewPassword(trx, vmId, plan.template);
       await reserve(trx, vmId, plan);
+      if (params.copyimagetags)
+        await copyTags(trx, plan.template.uuid, {
+          type: 'UserVm',
+          uuid: names.uuid,
+          accountId: plan.accountId,
+        });
       const jobId = await jobs.enqueue(trx, {
         command: 'deployVirtualMachine',
         parameters: {

@@ -3,7 +3,7 @@ import { readVlan } from '../domain/vlan-range.ts';
 import { listNetworkRows } from '../store/network-list.ts';
 import { implement } from './command.ts';
 import { pageFrom } from './page.ts';
-import { networkEntity } from './responses/network.ts';
+import { networkEntities } from './responses/network.ts';
 import { listScope, reachOf } from './scope.ts';
 
 const aclTypes = ['Account', 'Domain'];
@@ -26,7 +26,8 @@ export const listNetworks = implement(specs.listNetworks, async ({ params, datab
     physicalNetworkUuid: params.physicalnetworkid,
     specifyIpRanges: params.specifyipranges,
     vlan: vlan === 'untagged' ? undefined : vlan,
+    tags: params.tags,
   };
   const { rows, count } = await listNetworkRows(database, filter, await pageFrom(database, params));
-  return { list: rows.map((row) => networkEntity(row, caller.role === 'admin')), count };
+  return { list: await networkEntities(database, rows, caller.role === 'admin'), count };
 });

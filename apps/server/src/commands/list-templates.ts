@@ -11,6 +11,7 @@ const filterWords = [
   'featured',
   'self',
   'selfexecutable',
+  'shared',
   'sharedexecutable',
   'executable',
   'community',
@@ -103,6 +104,7 @@ async function selectionFor(
     case 'self':
     case 'selfexecutable':
       return { kind: 'owned', scope };
+    case 'shared':
     case 'sharedexecutable':
       return { kind: 'shared', scope };
     case 'executable':

@@ -63,7 +63,8 @@ export async function registerImage(
   const { database, caller } = context;
   const image = imageOf(wanted);
   const settings = await readSettings(database);
-  demandDirectDownload(wanted.directdownload, settings['direct.download.default']);
+  // no zone has secondary storage, so `auto` is true everywhere
+  demandDirectDownload(wanted.directdownload, settings['template.direct.download.default'] !== 'false');
   demandVisibility(wanted, caller, settings['allow.public.user.templates']);
   const zones = await zonesOf(database, wanted);
   const owner = await ownerOf(database, caller, wanted);

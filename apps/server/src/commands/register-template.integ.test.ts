@@ -113,8 +113,13 @@ test('directdownload may be left out unless the operator decided otherwise', asy
   await addHost(api.database, 'host1');
   api.agents.answers['image.probe'] = () => usableProbe();
   const { directdownload: _, ...params } = registration(api);
-  assert.equal((await api.call('registerTemplate', params)).status, 200);
-  await api.call('updateConfiguration', { name: 'direct.download.default', value: 'false' });
+  const name = 'template.direct.download.default';
+  assert.equal((await api.call('registerTemplate', params)).status, 200, 'auto, as it came');
+  for (const value of ['true', 'auto']) {
+    assert.equal((await api.call('updateConfiguration', { name, value })).status, 200);
+    assert.equal((await api.call('registerTemplate', params)).status, 200, value);
+  }
+  await api.call('updateConfiguration', { name, value: 'false' });
   const refused = await api.call('registerTemplate', params);
   assert.equal(refused.status, 431);
   assert.match(String(refused.content['errortext']), /no secondary storage.*directdownload=true/);

@@ -21,6 +21,7 @@ test('tags of every kind of resource are made, shown, found and taken off', asyn
     ['ISO', own.iso, 'listIsos', { isofilter: 'self' }],
     ['userVm', own.stoppedVm, 'listVirtualMachines', {}],
     ['Volume', own.volume, 'listVolumes', {}],
+    ['network', own.network, 'listNetworks', {}],
   ] as const;
   for (const [resourcetype, id, list, params] of kinds) {
     const made = await call('createTags', {
@@ -51,7 +52,7 @@ test('tags of every kind of resource are made, shown, found and taken off', asyn
     const none = await call(list, { ...params, 'tags[0].env': id.slice(0, 8), 'tags[1].team': 'other' });
     assert.deepEqual(rows(none), [], 'all tags must be there');
   }
-  assert.equal(rows(await call('listTags', { key: 'team' })).length, 5);
+  assert.equal(rows(await call('listTags', { key: 'team' })).length, 6);
   assert.equal(rows(await call('listTags', { resourcetype: 'uservm', key: 'team' })).length, 2);
   assert.equal(rows(await call('listTags', { resourceid: own.volume })).length, 2);
   const removed = await call('deleteTags', {
@@ -80,7 +81,7 @@ test('all resources get their tags or none', async (t) => {
     [{ resourceids: own.vm, resourcetype: 'Volume', 'tags[0].a': 'b' }, /resourceids/],
     [
       { resourceids: own.vm, resourcetype: 'Moon', 'tags[0].a': 'b' },
-      /resourcetype.*UserVm, Template, ISO, Volume/,
+      /resourcetype.*UserVm, Template, ISO, Volume, Network/,
     ],
     [{ resourceids: own.vm, resourcetype: 'UserVm' }, /tags/],
     [{ resourceids: own.vm, resourcetype: 'UserVm', 'tags[0].a': '' }, /tags/],
@@ -96,4 +97,50 @@ test('all resources get their tags or none', async (t) => {
     assert.match(answer.text, rule);
   }
   assert.deepEqual(await snapshotOf(api.database), before);
+});
+
+test('a network that an account owns takes its tags; one of a domain takes none, from nobody', async (t) => {
+  const { api, own, call } = await withBelongings(t);
+  const shared = await api.database
+    .selectFrom('networks')
+    .select('uuid')
+    .where('acl_type', '=', 'Domain')
+    .executeTakeFirstOrThrow();
+  const tag = { resourcetype: 'Network', 'tags[0].env': 'test' };
+  for (const caller of [own.owner, api.admin]) {
+    const refused = await api.call('createTags', { ...tag, resourceids: shared.uuid }, caller);
+    assert.equal(refused.status, 431, refused.text);
+    assert.match(refused.text, /resourceids/);
+  }
+  assert.equal((await call('createTags', { ...tag, resourceids: own.network })).status, 200);
+  const [network] = rows(await call('listNetworks', { id: own.network }));
+  assert.deepEqual(
+    (network!['tags'] as Record<string, unknown>[]).map(({ key, value }) => [key, value]),
+    [['env', 'test']],
+  );
+});
+
+test('an instance gets the tags of its template when it is asked for, as tags of its own', async (t) => {
+  const { api, own, call } = await withBelongings(t);
+  await call('createTags', { resourceids: own.template, resourcetype: 'Template', 'tags[0].os': 'linux' });
+  const offering = String(rows(await call('listServiceOfferings', {}))[0]!['id']);
+  const deploy = async (params: Record<string, string>) => {
+    const answer = await call('deployVirtualMachine', {
+      ...{ zoneid: api.ids.zoneId, templateid: own.template, serviceofferingid: offering, startvm: 'false' },
+      ...params,
+    });
+    assert.equal(answer.status, 200, answer.text);
+    return String(answer.content['id']);
+  };
+  const tagsOf = async (resourceid: string) =>
+    rows(await call('listTags', { resourceid })).map(({ key, value, resourcetype }) => [
+      key,
+      value,
+      resourcetype,
+    ]);
+  assert.deepEqual(await tagsOf(await deploy({})), []);
+  const tagged = await deploy({ copyimagetags: 'true' });
+  assert.deepEqual(await tagsOf(tagged), [['os', 'linux', 'UserVm']]);
+  await call('deleteTags', { resourceids: tagged, resourcetype: 'UserVm' });
+  assert.deepEqual(await tagsOf(own.template), [['os', 'linux', 'Template']]);
 });

@@ -243,7 +243,10 @@ test('a template is shared with accounts of its owner’s domain, and with nobod
   assert.equal((await change({ op: 'add', accounts: 'friend' })).status, 200);
   assert.deepEqual(await seenBy(friend, 'executable'), [id]);
   assert.deepEqual(await seenBy(friend, 'sharedexecutable'), [id]);
+  assert.deepEqual(await seenBy(friend, 'shared'), [id]);
+  assert.deepEqual(await seenBy(owner, 'shared'), []);
   assert.deepEqual(await seenBy(owner, 'sharedexecutable'), []);
+  assert.deepEqual(await seenBy(other, 'shared'), []);
   assert.deepEqual(await seenBy(friend, 'self'), []);
   assert.deepEqual(await seenBy(other, 'executable'), []);
   const shownToFriend = rows(await api.call('listTemplates', { templatefilter: 'executable' }, friend))[0]!;

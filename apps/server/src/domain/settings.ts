@@ -108,11 +108,14 @@ export const settings = {
     problem: cidrListProblem,
     description: 'Comma list of CIDRs among loopback, link-local and private ranges that sources may be in',
   },
-  'direct.download.default': {
+  'template.direct.download.default': {
     ...directDownload,
-    kind: 'boolean',
-    default: true,
-    description: 'What a registration without the parameter directdownload means',
+    kind: 'text',
+    default: 'auto',
+    options: ['auto', 'true', 'false'],
+    problem: oneOf('auto', 'true', 'false'),
+    description:
+      'What a registration without the parameter directdownload means; auto: true where no secondary storage is',
   },
   'allow.public.user.templates': {
     ...directDownload,

@@ -84,6 +84,22 @@ test('an unknown command is 432 for whoever is known and 401 for strangers', asy
   assert.equal((await api.send('')).status, 401);
 });
 
+test('what CloudStack has and Millrace deliberately has not answers 432 with what to do instead, to whoever is known', async (t) => {
+  const api = await withTestApi(t);
+  const user = await addTenant(api.database, 'ann');
+  for (const keys of [user, api.admin]) {
+    const answer = await api.call('extractTemplate', { id: 'x', mode: 'HTTP_DOWNLOAD' }, keys);
+    assert.equal(answer.status, 432);
+    assert.equal(answer.content['cserrorcode'], 9999);
+    assert.match(
+      String(answer.content['errortext']),
+      /^There is no extractTemplate: there is no secondary storage/,
+    );
+  }
+  assert.match((await api.call('CREATETEMPLATE', {}, user)).text, /register its url with registerTemplate/);
+  assert.equal((await api.send('command=extractTemplate&response=json')).status, 401);
+});
+
 test('a command of another role looks like one that does not exist', async (t) => {
   const api = await withTestApi(t);
   const user = await addTenant(api.database, 'ann');

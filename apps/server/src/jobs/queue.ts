@@ -9,7 +9,8 @@ export interface JobParameters {
   destroyVirtualMachine: { vmId: number; expunge: boolean };
   expungeVirtualMachine: { vmId: number };
   restoreVirtualMachine: { vmId: number; templateId?: number; rootDiskSizeBytes?: number };
-  deleteTemplate: { templateId: number; forced: boolean };
+  /** With a zone: only from there. */
+  deleteTemplate: { templateId: number; forced: boolean; zoneId?: number };
   createVolume: { volumeId: number; vmId?: number };
   attachVolume: { volumeId: number; vmId: number; position: number };
   detachVolume: { volumeId: number; vmId: number };
@@ -25,7 +26,7 @@ export interface JobParameters {
   deleteNetwork: { networkId: number };
   enableStorageMaintenance: { poolId: number };
   cancelStorageMaintenance: { poolId: number };
-  deleteIso: { templateId: number; forced: boolean };
+  deleteIso: { templateId: number; forced: boolean; zoneId?: number };
   resetPasswordForVirtualMachine: { vmId: number };
   resetSSHKeyForVirtualMachine: { vmId: number };
   attachIso: { vmId: number; isoId: number; forced: boolean };

@@ -3,6 +3,7 @@ import type { Executor } from './database.ts';
 import { networkUsableBy } from './networks.ts';
 import { containing, type OwnerScope } from './owner-scope.ts';
 import { type Page, pageOf } from './paging.ts';
+import { taggedWith } from './resource-tags.ts';
 
 export interface NetworkFilter {
   readonly scope: OwnerScope;
@@ -16,6 +17,7 @@ export interface NetworkFilter {
   readonly zoneUuid?: string | undefined;
   readonly type?: string | undefined;
   readonly trafficType?: string | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
 }
 
 export async function listNetworkRows(executor: Executor, filter: NetworkFilter, page: Page) {
@@ -44,6 +46,7 @@ export async function listNetworkRows(executor: Executor, filter: NetworkFilter,
     ['network_offering.specify_ip_ranges', filter.specifyIpRanges],
   ] as const;
   for (const [column, value] of equal) if (value !== undefined) query = query.where(column, '=', value);
+  if (filter.tags) query = query.where(taggedWith('networks.uuid', filter.tags));
   if (uuid !== undefined) query = query.where('networks.uuid', '=', uuid);
   if (zoneUuid !== undefined) query = query.where('data_center.uuid', '=', zoneUuid);
   if (keyword !== undefined) query = query.where('networks.name', 'ilike', containing(keyword));

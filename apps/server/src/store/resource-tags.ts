@@ -9,6 +9,8 @@ const tables = {
   Template: { table: 'vm_template', only: sql<boolean>`format <> 'ISO'` },
   ISO: { table: 'vm_template', only: sql<boolean>`format = 'ISO'` },
   Volume: { table: 'volumes', only: sql<boolean>`true` },
+  // those that belong to a domain or to everybody have no account that could own tags
+  Network: { table: 'networks', only: sql<boolean>`acl_type = 'Account'` },
 } as const;
 
 export type TaggableType = keyof typeof tables;
@@ -70,6 +72,19 @@ export async function insertTags(executor: Executor, { type, resources, tags }: 
   );
 }
 
+/** Gives a new resource the tags of another one. */
+export async function copyTags(
+  executor: Executor,
+  from: string,
+  to: { readonly type: TaggableType; readonly uuid: string; readonly accountId: number },
+): Promise<void> {
+  await sql`
+    insert into resource_tags (key, value, resource_type, resource_uuid, account_id)
+    select key, value, ${to.type}, ${to.uuid}::uuid, ${to.accountId}
+    from resource_tags where resource_uuid = ${from}::uuid order by id
+  `.execute(executor);
+}
+
 /** @param tags by key, an empty value meaning any; all tags when absent. @returns how many were there */
 export async function deleteTagsOf(
   executor: Executor,
@@ -120,6 +135,7 @@ export async function listTagRows(executor: Executor, filter: TagFilter, page: P
 const isThere = sql<boolean>`(
   exists (select from vm_instance where uuid = resource_uuid and vm_instance.removed is null)
   or exists (select from volumes where uuid = resource_uuid and volumes.removed is null)
+  or exists (select from networks where uuid = resource_uuid and networks.removed is null)
   or exists (select from vm_template where uuid = resource_uuid and vm_template.removed is null))`;
 
 const columns = [

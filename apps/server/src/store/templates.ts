@@ -273,17 +273,19 @@ export async function usableTemplate(
     .executeTakeFirst();
 }
 
-/** How many instances that are not expunged use a template, or have an ISO in their drive. */
+/** How many instances that are not expunged use a template, or have an ISO in their drive: anywhere, or in a zone. */
 export async function countUsersOfTemplate(
   executor: Executor,
   templateId: number,
   kind: ImageKind,
+  zoneId?: number,
 ): Promise<number> {
   const row = await executor
     .selectFrom('vm_instance')
     .select(sql<number>`count(*)`.as('count'))
     .where(kind === 'iso' ? 'iso_id' : 'vm_template_id', '=', templateId)
     .where('removed', 'is', null)
+    .$if(zoneId !== undefined, (query) => query.where('data_center_id', '=', zoneId!))
     .executeTakeFirstOrThrow();
   return row.count;
 }
@@ -298,6 +300,30 @@ export async function zoneIdsOf(executor: Executor, templateId: number): Promise
     .orderBy('zone_id')
     .execute();
   return rows.map((row) => row.zone_id);
+}
+
+/**
+ * Takes a template out of one of its zones; it is no longer one of every zone then.
+ * @returns false when it was not there
+ */
+export async function removeTemplateFromZone(
+  executor: Executor,
+  templateId: number,
+  zoneId: number,
+): Promise<boolean> {
+  const { numUpdatedRows } = await executor
+    .updateTable('template_zone_ref')
+    .set({ removed: new Date() })
+    .where('template_id', '=', templateId)
+    .where('zone_id', '=', zoneId)
+    .where('removed', 'is', null)
+    .executeTakeFirst();
+  await executor
+    .updateTable('vm_template')
+    .set({ cross_zones: false })
+    .where('id', '=', templateId)
+    .execute();
+  return numUpdatedRows > 0n;
 }
 
 /** Those that it is in already stay as they are. */

@@ -1,13 +1,16 @@
 import type { JobContext } from '../jobs/job-context.ts';
 import type { JobDefinition } from '../jobs/job-runner.ts';
+import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
+import type { Row } from '../store/schema.ts';
+import { removeTemplateFromZone } from '../store/templates.ts';
 import type { WorkflowDeps } from './host-steps.ts';
 import { loadTemplateRow } from './records.ts';
 import { removeUnneededCopies } from './template-copies.ts';
 
 /**
- * Takes a template out of the catalogue and removes, at once, every copy that no disk needs. Copies below running disks
- * go with the last of these.
+ * Takes a template out of the catalogue, or out of one of its zones, and removes, at once, every copy there that no disk
+ * needs. Copies below running disks go with the last of these.
  */
 export function deleteTemplate(deps: WorkflowDeps): JobDefinition<'deleteTemplate'> {
   return { run: (context) => removeImage(deps, context, 'template') };
@@ -23,25 +26,19 @@ async function removeImage(
   context: JobContext<'deleteTemplate' | 'deleteIso'>,
   kind: 'template' | 'ISO',
 ): Promise<object> {
-  const { templateId } = context.parameters;
+  const { templateId, zoneId } = context.parameters;
   const template = await context.read((database) => loadTemplateRow(database, templateId));
   context.progress.report({ phase: 'deleting', percent: 10 });
   await context.write(async (trx) => {
-    if (template.removed) return;
-    const removed = new Date();
-    await trx
-      .updateTable('vm_template')
-      .set({ removed, state: 'Inactive' })
-      .where('id', '=', templateId)
-      .execute();
-    await trx
-      .updateTable('template_zone_ref')
-      .set({ removed })
-      .where('template_id', '=', templateId)
-      .execute();
+    const gone =
+      zoneId === undefined
+        ? await removeFromCatalogue(trx, template)
+        : await removeTemplateFromZone(trx, templateId, zoneId);
+    if (!gone) return;
+    const where = zoneId === undefined ? '' : ` from zone ${await zoneName(trx, zoneId)}`;
     await recordEvent(trx, {
       type: kind === 'ISO' ? 'ISO.DELETE' : 'TEMPLATE.DELETE',
-      description: `Successfully deleted ${kind} ${template.name}`,
+      description: `Successfully deleted ${kind} ${template.name}${where}`,
       userId: context.job.userId,
       accountId: template.account_id,
       resourceType: kind === 'ISO' ? 'Iso' : 'Template',
@@ -56,4 +53,30 @@ async function removeImage(
     ),
   );
   return { success: true };
+}
+
+/** @returns false when a run before has done it */
+async function removeFromCatalogue(trx: Executor, template: Row<'vm_template'>): Promise<boolean> {
+  if (template.removed) return false;
+  const removed = new Date();
+  await trx
+    .updateTable('vm_template')
+    .set({ removed, state: 'Inactive' })
+    .where('id', '=', template.id)
+    .execute();
+  await trx
+    .updateTable('template_zone_ref')
+    .set({ removed })
+    .where('template_id', '=', template.id)
+    .execute();
+  return true;
+}
+
+async function zoneName(executor: Executor, zoneId: number): Promise<string> {
+  const { name } = await executor
+    .selectFrom('data_center')
+    .select('name')
+    .where('id', '=', zoneId)
+    .executeTakeFirstOrThrow();
+  return name;
 }

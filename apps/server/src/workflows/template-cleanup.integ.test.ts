@@ -211,6 +211,46 @@ test('evictTemplate removes an unused copy now, and refuses with who uses it', a
   assert.match(JSON.stringify(refused.job_result), new RegExp(`is below ROOT-\\d+ of instance ${name}`));
 });
 
+test('a template that leaves a zone loses its copies there that nothing needs, at once or with their last disk', async (t) => {
+  const fixture = await startWorkflows(t, { hosts: 2 });
+  const { database, templateId } = fixture;
+  const [first, second] = fixture.hosts;
+  const zone = await database
+    .insertInto('data_center')
+    .values({ uuid: randomUUID(), name: 'zone2', dns1: '192.0.2.1', internal_dns1: '192.0.2.1' })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  await database
+    .insertInto('template_zone_ref')
+    .values({ zone_id: zone.id, template_id: templateId })
+    .execute();
+  await database.updateTable('vm_template').set({ cross_zones: true }).execute();
+  await prepared(fixture);
+  await database
+    .updateTable('storage_pool')
+    .set({ data_center_id: zone.id })
+    .where('id', '=', second!.poolId)
+    .execute();
+  const left = await fixture.run('deleteTemplate', { templateId, forced: false, zoneId: zone.id });
+  assert.deepEqual(left.job_result, { success: true });
+  assert.deepEqual(fixture.agents.files(second!.hostId), []);
+  assert.equal(fixture.agents.files(first!.hostId).length, 1, 'the other zone keeps its copy');
+  const [deleted] = await eventsOf(fixture, 'TEMPLATE.DELETE');
+  assert.match(deleted!.description, /tiny from zone zone2$/);
+  const template = await database.selectFrom('vm_template').selectAll().executeTakeFirstOrThrow();
+  assert.equal(template.removed, null);
+  assert.equal(template.cross_zones, false, 'a zone made later does not get it');
+
+  const { vmId } = await fixture.newVm();
+  await fixture.run('deployVirtualMachine', { vmId, startVm: true });
+  await fixture.run('deleteTemplate', { templateId, forced: true, zoneId: fixture.cloud.zoneId });
+  assert.equal((await fixture.spool(first!.poolId))?.state, 'Ready', 'a disk stands on it');
+  await fixture.run('destroyVirtualMachine', { vmId, expunge: true });
+  await removeUnneededCopies(depsOf(fixture), { operation: 'later' });
+  assert.equal(await fixture.spool(first!.poolId), undefined);
+  assert.deepEqual(fixture.agents.files(first!.hostId), []);
+});
+
 test('hosts are told which partial transfers have an owner; what they removed is an event', async (t) => {
   const fixture = await startWorkflows(t);
   const { poolId } = fixture.hosts[0]!;

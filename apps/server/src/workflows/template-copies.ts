@@ -1,4 +1,5 @@
 import { describeError, type Logger } from '@millrace/core';
+import { sql } from 'kysely';
 import type { AgentGateway } from '../agents/gateway.ts';
 import { AgentCallError } from '../domain/failure-policy.ts';
 import type { Database } from '../store/database.ts';
@@ -28,8 +29,8 @@ export interface Copy {
 }
 
 /**
- * Removes the copies of deleted templates that nothing needs any more, and finishes removals that were begun. What a
- * host cannot do now is done the next time.
+ * Removes the copies of templates that were deleted, altogether or from the pool's zone, and that nothing needs any
+ * more, and finishes removals that were begun. What a host cannot do now is done the next time.
  */
 export async function removeUnneededCopies(
   deps: TemplateCopyDeps,
@@ -37,7 +38,12 @@ export async function removeUnneededCopies(
 ): Promise<void> {
   const rows = await copiesQuery(deps.database)
     .where((eb) =>
-      eb.or([eb('vm_template.removed', 'is not', null), eb('template_spool_ref.marked_for_gc', '=', true)]),
+      eb.or([
+        eb('vm_template.removed', 'is not', null),
+        eb('template_spool_ref.marked_for_gc', '=', true),
+        sql<boolean>`not exists (select from template_zone_ref where template_zone_ref.template_id = vm_template.id
+          and zone_id = storage_pool.data_center_id and template_zone_ref.removed is null)`,
+      ]),
     )
     .$if(only.templateId !== undefined, (query) => query.where('template_id', '=', only.templateId!))
     .execute();

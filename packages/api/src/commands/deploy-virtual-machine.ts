@@ -28,7 +28,7 @@ export const deployVirtualMachine = defineCommand({
     account: param.string('the account that will own the instance; needs domainid'),
     domainid: param.uuid('the domain of that account'),
     hypervisor: param.string('KVM'),
-    copyimagetags: param.boolean('copy the tags of the template', ignored('templates have no tags')),
+    copyimagetags: param.boolean('give the instance the tags of its template or ISO'),
     deploymentplanner: param.string('the planner', ignored('instances are placed in one way')),
     keyboard: param.string('the keyboard of the console', ignored('there is no graphical console yet')),
     displayvm: param.boolean('show it to users', refused('every instance is shown to its users', 'true')),

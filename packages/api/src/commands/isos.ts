@@ -52,7 +52,7 @@ export const listIsos = defineCommand({
   isAsync: false,
   params: {
     isofilter: param.string(
-      'featured, self, selfexecutable, sharedexecutable, executable, community or all (admin); selfexecutable when absent',
+      'featured, self, selfexecutable, shared, sharedexecutable, executable, community or all (admin); selfexecutable when absent',
     ),
     id: param.uuid('the ISO of this ID'),
     name: param.string('ISOs of this name'),
@@ -81,10 +81,7 @@ export const deleteIso = defineCommand({
   isAsync: true,
   params: {
     id: param.uuid('the ID of the ISO', { required: true }),
-    zoneid: param.uuidOrAll(
-      'the zone to remove it from',
-      refused('an ISO is removed from all its zones at once', '-1'),
-    ),
+    zoneid: param.uuidOrAll('the zone to remove it from; all of them when absent or -1'),
   },
   response: successFields,
   result: { kind: 'success' },

@@ -3,7 +3,7 @@ import { tagFields } from '../entities/tag.ts';
 import { jobFields, successFields } from '../fields.ts';
 import { ignored, ownerParams, pagingParams, param, projectFilter } from '../param.ts';
 
-const kinds = 'UserVm, Template, ISO or Volume';
+const kinds = 'UserVm, Template, ISO, Volume or Network';
 
 export const createTags = defineCommand({
   name: 'createTags',

@@ -91,7 +91,7 @@ export const listTemplates = defineCommand({
   isAsync: false,
   params: {
     templatefilter: param.string(
-      'featured, self, selfexecutable, sharedexecutable, executable, community or all (admin)',
+      'featured, self, selfexecutable, shared, sharedexecutable, executable, community or all (admin)',
       { required: true },
     ),
     id: param.uuid('the template of this ID'),
@@ -155,10 +155,7 @@ export const deleteTemplate = defineCommand({
   params: {
     id: param.uuid('the ID of the template', { required: true }),
     forced: param.boolean('remove it although instances use it'),
-    zoneid: param.uuidOrAll(
-      'the zone to remove it from',
-      refused('a template is removed from all its zones at once', '-1'),
-    ),
+    zoneid: param.uuidOrAll('the zone to remove it from; all of them when absent or -1'),
   },
   response: successFields,
   result: { kind: 'success' },

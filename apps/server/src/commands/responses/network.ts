@@ -4,6 +4,7 @@ import type { Executor } from '../../store/database.ts';
 import { listNetworkRows, type NetworkRow } from '../../store/network-list.ts';
 import { everything } from '../../store/paging.ts';
 import { displayedDomainPath } from './domain-path.ts';
+import { tagTeller } from './tag.ts';
 
 /** What serves guests: libvirt's DHCP behind NAT, the config drive elsewhere. */
 export function servicesOf(guestType: string, provider: string) {
@@ -11,7 +12,7 @@ export function servicesOf(guestType: string, provider: string) {
   return names.map((name) => ({ name, provider: [{ name: provider, state: 'Enabled' }], capability: [] }));
 }
 
-export function networkEntity(row: NetworkRow, forAdmin: boolean): EntityOf<typeof networkFields> {
+function networkEntity(row: NetworkRow, forAdmin: boolean): EntityOf<typeof networkFields> {
   const gateway = row.gateway ?? row.range_gateway;
   const netmask = row.netmask ?? row.range_netmask;
   return {
@@ -59,14 +60,21 @@ export function networkEntity(row: NetworkRow, forAdmin: boolean): EntityOf<type
     redundantrouter: false,
     supportsvmautoscaling: false,
     hasannotations: false,
-    tags: [],
   };
+}
+
+export async function networkEntities(executor: Executor, rows: readonly NetworkRow[], forAdmin: boolean) {
+  const tags = await tagTeller(
+    executor,
+    rows.map((row) => row.uuid),
+  );
+  return rows.map((row) => ({ ...networkEntity(row, forAdmin), tags: tags(row.uuid) }));
 }
 
 /** @throws Error when there is no such network */
 export async function loadNetwork(executor: Executor, uuid: string, forAdmin: boolean) {
   const { rows } = await listNetworkRows(executor, { scope: { kind: 'everything' }, uuid }, everything);
-  const [row] = rows;
-  if (!row) throw new Error(`there is no network ${uuid}`);
-  return networkEntity(row, forAdmin);
+  const [network] = await networkEntities(executor, rows, forAdmin);
+  if (!network) throw new Error(`there is no network ${uuid}`);
+  return network;
 }
