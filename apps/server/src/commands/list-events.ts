@@ -13,6 +13,7 @@ export const listEvents = implement(specs.listEvents, async ({ params, database,
   if (resourceid !== undefined && !isUuid(resourceid)) return { list: [], count: 0 };
   const filter = {
     scope: await listScope(database, caller, params, params.id !== undefined),
+    archived: params.archived === true,
     uuid: params.id,
     type: params.type,
     level: params.level,
@@ -40,7 +41,8 @@ export const listEvents = implement(specs.listEvents, async ({ params, database,
     parentid: row.start_uuid ?? undefined,
     resourceid: row.resource_uuid ?? undefined,
     resourcetype: row.resource_type ?? undefined,
-    archived: false,
+    archived: row.event_state === 'archived',
+    clientaddress: caller.role === 'admin' ? (row.client_address ?? undefined) : undefined,
   }));
   return { list, count };
 });

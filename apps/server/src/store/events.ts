@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { addressOfCall } from './call-origin.ts';
 import type { Executor } from './database.ts';
 
 /** Event types in CloudStack's spelling; those that it lacks (…COPY.REMOVE, …SOURCE.CHANGED, STORAGE.PARTIAL.REMOVE) in its style. */
@@ -130,6 +131,8 @@ export interface NewEvent {
   readonly jobUuid?: string | undefined;
   /** The first event of the chain this one belongs to; with `jobUuid` it is found by the job. */
   readonly startUuid?: string | undefined;
+  /** Default: that of the call that is being answered, when it is this user's. */
+  readonly clientAddress?: string | undefined;
 }
 
 /** Writes an event, in the transaction of what it tells. @returns its UUID */
@@ -159,6 +162,7 @@ export async function recordEvent(executor: Executor, event: NewEvent): Promise<
       resource_uuid: event.resourceUuid ?? null,
       job_uuid: event.jobUuid ?? null,
       start_uuid: startUuid ?? null,
+      client_address: event.clientAddress ?? addressOfCall(event.userId) ?? null,
     })
     .execute();
   return uuid;
