@@ -4,8 +4,7 @@ import { implement } from './command.ts';
 import { pageFrom } from './page.ts';
 import { displayedDomainPath } from './responses/domain-path.ts';
 import { listScope } from './scope.ts';
-
-const dayMs = 24 * 3600 * 1000;
+import { endOfSpan } from './whole-days.ts';
 
 export const listEvents = implement(specs.listEvents, async ({ params, database, caller }) => {
   const { resourceid, enddate } = params;
@@ -23,7 +22,7 @@ export const listEvents = implement(specs.listEvents, async ({ params, database,
     resourceType: params.resourcetype,
     startUuid: params.startid,
     from: params.startdate,
-    until: enddate && isMidnight(enddate) ? new Date(enddate.getTime() + dayMs - 1) : enddate,
+    until: endOfSpan(enddate),
   };
   const { rows, count } = await listEventRows(database, filter, await pageFrom(database, params));
   const list = rows.map((row) => ({
@@ -46,7 +45,3 @@ export const listEvents = implement(specs.listEvents, async ({ params, database,
   }));
   return { list, count };
 });
-
-function isMidnight(date: Date): boolean {
-  return date.getTime() % dayMs === 0;
-}

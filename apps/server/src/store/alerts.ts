@@ -22,7 +22,10 @@ export async function listAlertRows(
   },
   page: Page,
 ) {
-  let query = executor.selectFrom('event').where('type', '=', sql<string>`any(${filter.names})`);
+  let query = executor
+    .selectFrom('event')
+    .where('alert_state', '=', 'shown')
+    .where('type', '=', sql<string>`any(${filter.names})`);
   if (filter.uuid !== undefined) query = query.where('uuid', '=', filter.uuid);
   if (filter.keyword !== undefined) query = query.where('description', 'ilike', containing(filter.keyword));
   return pageOf(query.select(['uuid', 'type', 'description', 'created']).orderBy('id', 'desc'), page);

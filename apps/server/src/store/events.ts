@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { addressOfCall } from './call-origin.ts';
 import type { Executor } from './database.ts';
 
-/** Event types in CloudStack's spelling; those that it lacks (…COPY.REMOVE, …SOURCE.CHANGED, STORAGE.PARTIAL.REMOVE) in its style. */
+/** Event types in CloudStack's spelling; those that it lacks (…COPY.REMOVE, EVENTS.DELETE, …SOURCE.CHANGED, STORAGE.PARTIAL.REMOVE) in its style. */
 export const eventTypes = [
   'DOMAIN.CREATE',
   'DOMAIN.UPDATE',
@@ -42,6 +42,7 @@ export const eventTypes = [
   'NETWORK.DELETE',
   'PHYSICAL.NETWORK.UPDATE',
   'CONFIGURATION.VALUE.EDIT',
+  'EVENTS.DELETE',
   'RESOURCE.LIMIT.UPDATE',
   'MAINT.PREPARE.PS',
   'MAINT.CANCEL.PS',
