@@ -112,6 +112,8 @@ export interface Tables {
     allocation_state: Defaulted<string>;
     managed_state: Defaulted<string>;
     location: Nullable<string>;
+    low_memory_told: Generated<boolean>;
+    low_cpu_told: Generated<boolean>;
   };
   cluster_details: { cluster_id: number; name: string; value: string };
   host: Identified & {
