@@ -38,6 +38,7 @@ import {
   updateDiskOffering,
 } from './disk-offerings.ts';
 import { createDomain, deleteDomain, listDomainChildren, listDomains, updateDomain } from './domains.ts';
+import { archiveAlerts, archiveEvents, deleteAlerts, deleteEvents } from './end-events.ts';
 import { evictTemplate } from './evict-template.ts';
 import { expungeVirtualMachine } from './expunge-virtual-machine.ts';
 import { getUser } from './get-user.ts';
@@ -128,7 +129,7 @@ import { registerUserData } from './register-user-data.ts';
 import { registerUserKeys } from './register-user-keys.ts';
 import { resetPasswordForVirtualMachine } from './reset-password-for-virtual-machine.ts';
 import { resetSSHKeyForVirtualMachine } from './reset-ssh-key-for-virtual-machine.ts';
-import { listResourceLimits, updateResourceLimit } from './resource-limits.ts';
+import { listResourceLimits, updateResourceCount, updateResourceLimit } from './resource-limits.ts';
 import { restoreVirtualMachine } from './restore-virtual-machine.ts';
 import {
   createRole,
@@ -223,6 +224,11 @@ export const commandTable: readonly Command[] = [
   listCapacity,
   listAlerts,
   listEventTypes,
+  archiveAlerts,
+  archiveEvents,
+  deleteAlerts,
+  deleteEvents,
+  updateResourceCount,
   listResourceLimits,
   updateResourceLimit,
   cancelStorageMaintenance,

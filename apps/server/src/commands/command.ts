@@ -31,9 +31,16 @@ export interface CommandDependencies {
   readonly log: Logger;
 }
 
+/**
+ * Looks at a password, unless too many wrong ones were tried from there before; `look` finds undefined for a wrong one.
+ * @throws ApiError 429
+ */
+export type PasswordCheck = <T>(look: () => Promise<T | undefined>) => Promise<T | undefined>;
+
 export interface CommandContext<P extends ParamSpecs> extends CommandDependencies {
   readonly params: ParamsOf<P>;
   readonly caller: Caller;
+  readonly checkPassword: PasswordCheck;
   /** By which scheme, name and port the caller reached this server: `https://cloud.example.org`. */
   readonly origin: string;
   readonly signal: AbortSignal;

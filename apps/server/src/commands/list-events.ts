@@ -4,8 +4,7 @@ import { implement } from './command.ts';
 import { pageFrom } from './page.ts';
 import { displayedDomainPath } from './responses/domain-path.ts';
 import { listScope } from './scope.ts';
-
-const dayMs = 24 * 3600 * 1000;
+import { endOfSpan } from './whole-days.ts';
 
 export const listEvents = implement(specs.listEvents, async ({ params, database, caller }) => {
   const { resourceid, enddate } = params;
@@ -13,6 +12,7 @@ export const listEvents = implement(specs.listEvents, async ({ params, database,
   if (resourceid !== undefined && !isUuid(resourceid)) return { list: [], count: 0 };
   const filter = {
     scope: await listScope(database, caller, params, params.id !== undefined),
+    archived: params.archived === true,
     uuid: params.id,
     type: params.type,
     level: params.level,
@@ -22,7 +22,7 @@ export const listEvents = implement(specs.listEvents, async ({ params, database,
     resourceType: params.resourcetype,
     startUuid: params.startid,
     from: params.startdate,
-    until: enddate && isMidnight(enddate) ? new Date(enddate.getTime() + dayMs - 1) : enddate,
+    until: endOfSpan(enddate),
   };
   const { rows, count } = await listEventRows(database, filter, await pageFrom(database, params));
   const list = rows.map((row) => ({
@@ -40,11 +40,8 @@ export const listEvents = implement(specs.listEvents, async ({ params, database,
     parentid: row.start_uuid ?? undefined,
     resourceid: row.resource_uuid ?? undefined,
     resourcetype: row.resource_type ?? undefined,
-    archived: false,
+    archived: row.event_state === 'archived',
+    clientaddress: caller.role === 'admin' ? (row.client_address ?? undefined) : undefined,
   }));
   return { list, count };
 });
-
-function isMidnight(date: Date): boolean {
-  return date.getTime() % dayMs === 0;
-}

@@ -4,6 +4,7 @@ import { giveBelongings } from '../http/testing/tenants.ts';
 import { addHost, rows, withTestApi } from '../http/testing/test-api.ts';
 import { tellOfLowSpace } from '../store/alerts.ts';
 import { recordEvent } from '../store/events.ts';
+import { tellOfFullClusters } from '../workflows/housekeeping.ts';
 
 test('capacity counts what there is, with over-commitment, and what is in use', async (t) => {
   const api = await withTestApi(t);
@@ -115,4 +116,47 @@ test('settings get their defaults back, tags of hosts and pools are listed, and 
     'listIpForwardingRules',
   ])
     assert.deepEqual((await api.call(command)).content, {}, command);
+});
+
+test('a cluster whose memory or CPUs are nearly all given away is told of once', async (t) => {
+  const api = await withTestApi(t);
+  const { hostId } = await addHost(api.database, 'host1');
+  await giveBelongings(api.database, 'ada', hostId);
+  const [offering] = rows(await api.call('listServiceOfferings'));
+  const memory = Number(offering!['memory']) * 1024 ** 2;
+  const have = (share: number) =>
+    api.database
+      .updateTable('host')
+      .set({ ram: Math.ceil(memory / share) })
+      .execute();
+  const tell = () => tellOfFullClusters(api.database);
+  await have(0.7);
+  assert.deepEqual(await tell(), []);
+  await have(0.8);
+  assert.equal((await tell()).length, 1);
+  assert.deepEqual(await tell(), [], 'once is enough');
+  await have(0.72);
+  await tell();
+  await have(0.8);
+  assert.deepEqual(await tell(), [], 'it had hardly any meanwhile');
+  await api.call('updateConfiguration', {
+    ...{ name: 'cluster.memory.allocated.capacity.notificationthreshold', value: '0.9' },
+  });
+  await tell();
+  await have(0.95);
+  assert.equal((await tell()).length, 1);
+  await api.database.updateTable('host').set({ cpus: 1, speed: 1 }).execute();
+  assert.match(String((await tell())[0]), /: cpu$/);
+  await api.database.updateTable('host').set({ status: 'Down' }).execute();
+  assert.deepEqual(await tell(), [], 'nothing is left of nothing');
+  const alerts = rows(await api.call('listAlerts'));
+  assert.deepEqual(
+    alerts.map(({ name, type }) => [name, type]),
+    [
+      ['ALERT.CPU', 1],
+      ['ALERT.MEMORY', 0],
+      ['ALERT.MEMORY', 0],
+    ],
+  );
+  assert.match(String(alerts[1]!['description']), /have 9[45] % of the memory of cluster/);
 });

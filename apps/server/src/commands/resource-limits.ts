@@ -1,6 +1,8 @@
 import { invalidParameter, specs } from '@millrace/api';
 import {
   type Amounts,
+  type CountedType,
+  countedTypes,
   isCounted,
   type ResourceName,
   resourceTypes,
@@ -8,7 +10,14 @@ import {
 } from '../domain/resource-types.ts';
 import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
-import { type Holder, limitsOfAccounts, limitsOfDomains, writeLimit } from '../store/resource-limits.ts';
+import {
+  type Holder,
+  limitsOfAccounts,
+  limitsOfDomains,
+  usedResources,
+  type Whose,
+  writeLimit,
+} from '../store/resource-limits.ts';
 import { findAccountWithDomain } from '../store/users.ts';
 import { type Caller, implement } from './command.ts';
 import { pagedOf } from './page.ts';
@@ -16,6 +25,7 @@ import { ownDomainReach, reachableAccount, reachableDomain } from './scope.ts';
 
 interface Subject {
   readonly holder: Holder;
+  readonly whose: Whose;
   readonly account: string | undefined;
   readonly domainUuid: string;
   readonly domain: string;
@@ -38,10 +48,7 @@ export const listResourceLimits = implement(
 export const updateResourceLimit = implement(
   specs.updateResourceLimit,
   async ({ params, database, caller }) => {
-    const type = resourceTypes.find(({ number }) => number === params.resourcetype);
-    if (!type) throw invalidParameter('resourcetype', 'must be 0, 2, 4, 8, 9 or 10');
-    if (!isCounted(type))
-      throw invalidParameter('resourcetype', `${type.name}: there are none to be limited`);
+    const type = countedType(params.resourcetype);
     const max = params.max ?? unlimited;
     if (max < unlimited) throw invalidParameter('max', 'must be 0 or more, or -1 for no limit');
     return database.transaction().execute(async (trx) => {
@@ -58,6 +65,34 @@ export const updateResourceLimit = implement(
     });
   },
 );
+
+/** Nothing is kept that could be wrong: what there is is counted whenever it is asked for. */
+export const updateResourceCount = implement(
+  specs.updateResourceCount,
+  async ({ params, database, caller }) => {
+    const types = params.resourcetype === undefined ? countedTypes : [countedType(params.resourcetype)];
+    const { whose, account, domain, domainUuid } = await subjectOf(database, caller, params);
+    const used = await usedResources(database, whose);
+    const list = types.map(({ number, name }) => ({
+      account,
+      domain,
+      domainid: domainUuid,
+      resourcetype: String(number),
+      resourcetypename: name,
+      resourcecount: used[name],
+    }));
+    return { list, count: list.length };
+  },
+);
+
+/** @throws ApiError 431 */
+function countedType(number: number): CountedType {
+  const type = resourceTypes.find((candidate) => candidate.number === number);
+  if (!type) throw invalidParameter('resourcetype', 'must be 0, 2, 4, 8, 9 or 10');
+  if (!isCounted(type))
+    throw invalidParameter('resourcetype', `${type.name}: there are none that are counted`);
+  return type;
+}
 
 /** Nobody raises their own limits: a domain admin those of accounts and domains below, a root admin all. */
 async function demandAbove(executor: Executor, caller: Caller, holder: Holder): Promise<void> {
@@ -86,7 +121,8 @@ async function subjectOf(
     const domain = await reachableDomain(executor, caller, params.domainid);
     const limits = (await limitsOfDomains(executor, [domain])).get(domain.id) ?? {};
     const { id: domainId, uuid: domainUuid, name } = domain;
-    return { holder: { domainId }, account: undefined, domainUuid, domain: name, limits };
+    const whose = { domainPath: domain.path };
+    return { holder: { domainId }, whose, account: undefined, domainUuid, domain: name, limits };
   }
   const named =
     params.account === undefined
@@ -95,6 +131,7 @@ async function subjectOf(
   const account = await findAccountWithDomain(executor, named);
   return {
     holder: { accountId: account.id },
+    whose: { accountId: account.id },
     account: account.account_name,
     domainUuid: account.domain_uuid,
     domain: account.domain_name,

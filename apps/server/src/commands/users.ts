@@ -12,7 +12,7 @@ import {
   type UserRow,
 } from '../store/users.ts';
 import { demandPowerOver } from './authority.ts';
-import { type Caller, implement } from './command.ts';
+import { type Caller, implement, type PasswordCheck } from './command.ts';
 import { lockedWithin } from './domains.ts';
 import { keyHolder } from './key-holder.ts';
 import { userEntity } from './responses/user.ts';
@@ -49,13 +49,13 @@ export const createUser = implement(specs.createUser, async ({ params, database,
   });
 });
 
-export const updateUser = implement(specs.updateUser, async ({ params, database, caller }) => {
-  // outside of the transaction: hashing takes its time
-  const password =
-    params.password === undefined ? undefined : await hashPassword(readPassword(params.password));
+export const updateUser = implement(specs.updateUser, async ({ params, database, caller, checkPassword }) => {
+  const wanted = params.password === undefined ? undefined : readPassword(params.password);
   const before = await keyHolder(database, caller, params.id);
-  if (password !== undefined && before.id === caller.userId)
-    await demandCurrent(before, params.currentpassword);
+  if (wanted !== undefined && before.id === caller.userId)
+    await demandCurrent(before, params.currentpassword, checkPassword);
+  // outside of the transaction: hashing takes its time
+  const password = wanted === undefined ? undefined : await hashPassword(wanted);
   return database.transaction().execute(async (trx) => {
     const user = await keyHolder(trx, caller, params.id);
     const username = params.username === undefined ? undefined : readUsername(params.username);
@@ -84,11 +84,15 @@ function given<K extends 'firstname' | 'lastname' | 'email'>(param: K, text: str
 }
 
 /** A session that was left open, or stolen, must not be enough to take an account over. */
-async function demandCurrent(user: UserRow, current: string | undefined): Promise<void> {
+async function demandCurrent(
+  user: UserRow,
+  current: string | undefined,
+  check: PasswordCheck,
+): Promise<void> {
   if (current === undefined)
     throw invalidParameter('currentpassword', 'is needed to change your own password');
-  if (!(await verifyPassword(current, user.password)))
-    throw invalidParameter('currentpassword', 'is not your password');
+  const right = await check(async () => (await verifyPassword(current, user.password)) || undefined);
+  if (!right) throw invalidParameter('currentpassword', 'is not your password');
 }
 
 export const enableUser = implement(specs.enableUser, async ({ params, database, caller }) =>

@@ -253,9 +253,22 @@ export const settings = {
     ...server,
     kind: 'text',
     default: '0.75',
-    problem: (text) =>
-      /^(0(\.\d{1,4})?|1(\.0{1,4})?)$/.test(text) ? undefined : 'must be a share from 0 to 1, like 0.75',
+    problem: shareProblem,
     description: 'The share of a storage pool in use from which there is an alert',
+  },
+  'cluster.memory.allocated.capacity.notificationthreshold': {
+    ...server,
+    kind: 'text',
+    default: '0.75',
+    problem: shareProblem,
+    description: 'The share of a cluster’s memory given to instances from which there is an alert',
+  },
+  'cluster.cpu.allocated.capacity.notificationthreshold': {
+    ...server,
+    kind: 'text',
+    default: '0.75',
+    problem: shareProblem,
+    description: 'The share of a cluster’s CPUs given to instances from which there is an alert',
   },
   ...limitSettings,
 } as const satisfies Record<string, SettingDefinition>;
@@ -323,6 +336,10 @@ export function cidrsOf(text: string): string[] {
 
 function oneOf(...options: readonly string[]): (value: string) => string | undefined {
   return (value) => (options.includes(value) ? undefined : `must be one of ${options.join(', ')}`);
+}
+
+function shareProblem(text: string): string | undefined {
+  return /^(0(\.\d{1,4})?|1(\.0{1,4})?)$/.test(text) ? undefined : 'must be a share from 0 to 1, like 0.75';
 }
 
 function cidrListProblem(value: string): string | undefined {

@@ -11,12 +11,14 @@ import { describeError, type Logger } from '@millrace/core';
 import type { Caller, Command, CommandDependencies } from '../commands/command.ts';
 import { commandTable } from '../commands/command-table.ts';
 import { mayCall } from '../domain/role-rules.ts';
+import { withinCall } from '../store/call-origin.ts';
 import { isPassing } from '../store/connection-loss.ts';
 import { recordEvent } from '../store/events.ts';
 import { authenticate } from './authenticate.ts';
 import { answerEnvelope, emptyList, errorEnvelope } from './envelope.ts';
 import { login } from './login.ts';
 import { type LoginThrottle, makeLoginThrottle } from './login-throttle.ts';
+import { makePasswordCheck, throttleKeyOf } from './password-check.ts';
 import type { ApiReply, ApiRequest, ReplyCookie } from './request.ts';
 import { closeSession, sessionCookie, sessionKeyCookie } from './sessions.ts';
 
@@ -74,11 +76,12 @@ async function answer(
   }
   const spec = specOf(state, name);
   if (!spec || !mayCall(caller, spec)) throw unknownCommand(name.slice(0, 100));
-  if (spec === specs.logout) return answerLogout(state, request, caller);
+  const origin = { userId: caller.userId, clientAddress: request.clientAddress };
+  if (spec === specs.logout) return withinCall(origin, () => answerLogout(state, request, caller));
   const command = state.commands.get(name.toLowerCase());
   // every specification has its command: a test sees to it
   if (!command) throw unknownCommand(name);
-  return answerCommand(state, request, command, caller, log);
+  return withinCall(origin, () => answerCommand(state, request, command, caller, log));
 }
 
 async function answerCommand(
@@ -99,6 +102,11 @@ async function answerCommand(
     log: log.child({ user: caller.userUuid }),
     params: decoded.params,
     caller,
+    checkPassword: makePasswordCheck(state, {
+      address: request.clientAddress,
+      key: throttleKeyOf({ path: caller.domainPath }, caller.username),
+      what: 'wrong passwords',
+    }),
     origin: request.origin,
     signal: request.signal,
   });

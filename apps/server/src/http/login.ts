@@ -5,15 +5,12 @@ import type { Database } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
 import { readSetting } from '../store/settings.ts';
 import { findEnabledUserByName, type UserRow } from '../store/users.ts';
-import type { LoginThrottle } from './login-throttle.ts';
+import { makePasswordCheck, type PasswordCheckDependencies, throttleKeyOf } from './password-check.ts';
 import type { ApiRequest } from './request.ts';
 import { type OpenSession, openSession, sweepSessions } from './sessions.ts';
 
-export interface LoginDependencies {
+export interface LoginDependencies extends PasswordCheckDependencies {
   readonly database: Database;
-  readonly throttle: LoginThrottle;
-  /** Runs one password check after another: each takes 19 MiB and a core. */
-  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 /**
@@ -23,8 +20,9 @@ export interface LoginDependencies {
  */
 export async function login(
   request: ApiRequest,
-  { database, throttle, inTurn }: LoginDependencies,
+  dependencies: LoginDependencies,
 ): Promise<{ readonly fields: EntityOf<typeof loginFields>; readonly session: OpenSession }> {
+  const { database } = dependencies;
   if (request.method !== 'POST') {
     throw new ApiError('METHOD_NOT_ALLOWED', 'login must be sent by POST, or the password ends up in logs');
   }
@@ -33,22 +31,21 @@ export async function login(
   const given = params as { username: string; password: string; domain?: string; domainId?: number };
   const domain =
     given.domainId === undefined ? { path: keptDomainPath(given.domain ?? '/') } : { id: given.domainId };
-  const throttleKey = `${JSON.stringify(domain)}${given.username}`.toLowerCase();
-  const wait = throttle.waitSeconds(request.clientAddress, throttleKey);
-  if (wait > 0) {
-    throw new ApiError('API_LIMIT_EXCEED', `too many failed logins; try again in ${wait} seconds`);
-  }
-  // counted before the check: tries sent all at once must not all pass the gate
-  throttle.failed(request.clientAddress, throttleKey);
-  const user = await findEnabledUserByName(database, given.username, domain);
-  const right = await inTurn(() => verifyPassword(given.password, user?.password));
-  if (!user || !right) {
+  const check = makePasswordCheck(dependencies, {
+    address: request.clientAddress,
+    key: throttleKeyOf(domain, given.username),
+    what: 'failed logins',
+  });
+  const user = await check(async () => {
+    const found = await findEnabledUserByName(database, given.username, domain);
+    return (await verifyPassword(given.password, found?.password)) ? found : undefined;
+  });
+  if (!user) {
     throw new ApiError(
       'ACCOUNT_ERROR',
       `Failed to authenticate user ${given.username} in domain ${given.domain ?? '/'}; check the name, the password and the domain`,
     );
   }
-  throttle.succeeded(request.clientAddress, throttleKey);
   await sweepSessions(database);
   const session = await openSession(database, user.id);
   await recordEvent(database, {
@@ -56,6 +53,7 @@ export async function login(
     description: `user ${user.username} has logged in`,
     userId: user.id,
     accountId: user.account_id,
+    clientAddress: request.clientAddress,
   });
   return { fields: await loginAnswer(database, user, session.key), session };
 }

@@ -6,6 +6,8 @@ import { type Page, pageOf } from './paging.ts';
 
 /** Events that somebody has to look at, with CloudStack's number of the kind of alert. */
 export const alertTypes: Readonly<Record<string, number>> = {
+  'ALERT.MEMORY': 0,
+  'ALERT.CPU': 1,
   'ALERT.STORAGE': 2,
   'ALERT.COMPUTE.HOST': 7,
   'ALERT.USERVM': 8,
@@ -22,13 +24,16 @@ export async function listAlertRows(
   },
   page: Page,
 ) {
-  let query = executor.selectFrom('event').where('type', '=', sql<string>`any(${filter.names})`);
+  let query = executor
+    .selectFrom('event')
+    .where('alert_state', '=', 'shown')
+    .where('type', '=', sql<string>`any(${filter.names})`);
   if (filter.uuid !== undefined) query = query.where('uuid', '=', filter.uuid);
   if (filter.keyword !== undefined) query = query.where('description', 'ilike', containing(filter.keyword));
   return pageOf(query.select(['uuid', 'type', 'description', 'created']).orderBy('id', 'desc'), page);
 }
 
-/** A pool must have become so much emptier before its space is told of again. */
+/** A pool or cluster must have become so much emptier before it is told of again. */
 const relief = 0.05;
 
 /**
@@ -55,4 +60,54 @@ export async function tellOfLowSpace(executor: Executor, threshold: number): Pro
       resourceUuid: pool.uuid,
     });
   return rows.map(({ name }) => name);
+}
+
+export interface ClusterUse {
+  readonly uuid: string;
+  readonly name: string;
+  readonly of: 'memory' | 'cpu';
+  /** What instances have of it, 0 to 1 of what there is. */
+  readonly share: number;
+}
+
+const clusterAlerts = {
+  memory: { type: 'ALERT.MEMORY', told: 'low_memory_told', words: 'the memory' },
+  cpu: { type: 'ALERT.CPU', told: 'low_cpu_told', words: 'the CPUs' },
+} as const;
+
+/**
+ * An alert for a cluster whose instances have more than `threshold` of what it has, once until some is free again.
+ * @returns whether it was told of now
+ */
+export async function tellOfFullCluster(
+  executor: Executor,
+  use: ClusterUse,
+  threshold: number,
+): Promise<boolean> {
+  const { type, told, words } = clusterAlerts[use.of];
+  if (use.share < threshold) {
+    if (use.share < threshold - relief)
+      await executor
+        .updateTable('cluster')
+        .set({ [told]: false })
+        .where('uuid', '=', use.uuid)
+        .where(told, '=', true)
+        .execute();
+    return false;
+  }
+  const first = await executor
+    .updateTable('cluster')
+    .set({ [told]: true })
+    .where('uuid', '=', use.uuid)
+    .where(told, '=', false)
+    .executeTakeFirst();
+  if (first.numUpdatedRows === 0n) return false;
+  await recordEvent(executor, {
+    type,
+    level: 'WARN',
+    description: `Instances have ${Math.floor(use.share * 100)} % of ${words} of cluster ${use.name}: add a host, or stop instances`,
+    resourceType: 'Cluster',
+    resourceUuid: use.uuid,
+  });
+  return true;
 }

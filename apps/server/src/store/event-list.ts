@@ -5,6 +5,7 @@ import { type Page, pageOf } from './paging.ts';
 
 export interface EventFilter {
   readonly scope: OwnerScope;
+  readonly archived: boolean;
   readonly uuid?: string | undefined;
   readonly type?: string | undefined;
   readonly level?: string | undefined;
@@ -24,7 +25,8 @@ export async function listEventRows(executor: Executor, filter: EventFilter, pag
     .leftJoin('account', 'account.id', 'event.account_id')
     .leftJoin('domain', 'domain.id', 'event.domain_id')
     .leftJoin('user', 'user.id', 'event.user_id')
-    .where(ownedBy(filter.scope));
+    .where(ownedBy(filter.scope))
+    .where('event.event_state', '=', filter.archived ? 'archived' : 'shown');
   const equal = [
     ['event.uuid', filter.uuid],
     ['event.type', filter.type?.toUpperCase()],
@@ -58,6 +60,8 @@ export async function listEventRows(executor: Executor, filter: EventFilter, pag
       'event.resource_uuid',
       'event.start_uuid',
       'event.created',
+      'event.client_address',
+      'event.event_state',
       'account.account_name',
       'domain.uuid as domain_uuid',
       'domain.name as domain_name',

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { addressOfCall } from './call-origin.ts';
 import type { Executor } from './database.ts';
 
-/** Event types in CloudStack's spelling; those that it lacks (…COPY.REMOVE, …SOURCE.CHANGED, STORAGE.PARTIAL.REMOVE) in its style. */
+/** Event types in CloudStack's spelling; those that it lacks (…COPY.REMOVE, EVENTS.DELETE, …SOURCE.CHANGED, STORAGE.PARTIAL.REMOVE) in its style. */
 export const eventTypes = [
   'DOMAIN.CREATE',
   'DOMAIN.UPDATE',
@@ -41,6 +42,7 @@ export const eventTypes = [
   'NETWORK.DELETE',
   'PHYSICAL.NETWORK.UPDATE',
   'CONFIGURATION.VALUE.EDIT',
+  'EVENTS.DELETE',
   'RESOURCE.LIMIT.UPDATE',
   'MAINT.PREPARE.PS',
   'MAINT.CANCEL.PS',
@@ -108,6 +110,8 @@ export const eventTypes = [
   'HOST.EDIT',
   'HOST.DECLARE.DEGRADED',
   'HOST.CANCEL.DEGRADED',
+  'ALERT.MEMORY',
+  'ALERT.CPU',
   'ALERT.STORAGE',
   'ALERT.COMPUTE.HOST',
   'ALERT.USERVM',
@@ -130,6 +134,8 @@ export interface NewEvent {
   readonly jobUuid?: string | undefined;
   /** The first event of the chain this one belongs to; with `jobUuid` it is found by the job. */
   readonly startUuid?: string | undefined;
+  /** Default: that of the call that is being answered, when it is this user's. */
+  readonly clientAddress?: string | undefined;
 }
 
 /** Writes an event, in the transaction of what it tells. @returns its UUID */
@@ -159,6 +165,7 @@ export async function recordEvent(executor: Executor, event: NewEvent): Promise<
       resource_uuid: event.resourceUuid ?? null,
       job_uuid: event.jobUuid ?? null,
       start_uuid: startUuid ?? null,
+      client_address: event.clientAddress ?? addressOfCall(event.userId) ?? null,
     })
     .execute();
   return uuid;

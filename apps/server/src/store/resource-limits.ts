@@ -12,7 +12,7 @@ import type { Executor } from './database.ts';
 import { readSettings } from './settings.ts';
 
 /** An account, or all accounts of a domain and those below it. */
-type Whose = { readonly accountId: number } | { readonly domainPath: string };
+export type Whose = { readonly accountId: number } | { readonly domainPath: string };
 export type Holder = { readonly accountId: number } | { readonly domainId: number };
 
 const deadStates = ['Destroyed', 'Expunging', 'Expunged', 'Error'];

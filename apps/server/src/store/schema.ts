@@ -8,6 +8,8 @@ type Defaulted<T> = ColumnType<T, T | undefined, T>;
 type Json = JSONColumnType<object, string, string>;
 type NullableJson = ColumnType<unknown, string | null | undefined, string | null>;
 
+/** Whether a list shows a row. */
+export type ListState = 'shown' | 'archived' | 'deleted';
 type StringMap = Readonly<Record<string, string>>;
 
 /** A public key that an instance has. */
@@ -110,6 +112,8 @@ export interface Tables {
     allocation_state: Defaulted<string>;
     managed_state: Defaulted<string>;
     location: Nullable<string>;
+    low_memory_told: Generated<boolean>;
+    low_cpu_told: Generated<boolean>;
   };
   cluster_details: { cluster_id: number; name: string; value: string };
   host: Identified & {
@@ -424,6 +428,9 @@ export interface Tables {
     resource_uuid: Nullable<string>;
     job_uuid: Nullable<string>;
     start_uuid: Nullable<string>;
+    client_address: Nullable<string>;
+    event_state: Generated<ListState>;
+    alert_state: Generated<ListState>;
     created: Created;
   };
   async_job: {

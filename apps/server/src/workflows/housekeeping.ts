@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { describeError } from '@millrace/core';
+import { capacitiesNow, usedShare } from '../commands/responses/capacity.ts';
 import type { Settings } from '../domain/settings.ts';
 import type { JobQueue } from '../jobs/queue.ts';
-import { tellOfLowSpace } from '../store/alerts.ts';
+import { type ClusterUse, tellOfFullCluster, tellOfLowSpace } from '../store/alerts.ts';
 import { deleteEndedJobs, hasPendingJob } from '../store/async-jobs.ts';
 import { isPassing } from '../store/connection-loss.ts';
 import type { Database } from '../store/database.ts';
@@ -39,6 +40,8 @@ export function startHousekeeping(deps: HousekeepingDeps): () => void {
       last.clean = Date.now();
       await measureSharedPools(deps);
       await tellOfFullPools(deps);
+      const full = await tellOfFullClusters(deps.database);
+      if (full.length > 0) deps.log.warn({ full }, 'clusters have hardly anything left');
       await removeDiscardedVolumes(deps);
       await removeCopies(deps);
       await expungeAgain(deps);
@@ -75,6 +78,27 @@ async function tellOfFullPools({ database, log }: TemplateCopyDeps): Promise<voi
   const threshold = Number(await readSetting(database, 'cluster.storage.capacity.notificationthreshold'));
   const pools = await database.transaction().execute((trx) => tellOfLowSpace(trx, threshold));
   if (pools.length > 0) log.warn({ pools }, 'storage pools are nearly full');
+}
+
+/** Every server does this: the row of a cluster says which of them is the first. */
+export async function tellOfFullClusters(database: Database): Promise<string[]> {
+  const settings = await readSettings(database);
+  const thresholds = {
+    memory: Number(settings['cluster.memory.allocated.capacity.notificationthreshold']),
+    cpu: Number(settings['cluster.cpu.allocated.capacity.notificationthreshold']),
+  };
+  const kinds: Readonly<Record<string, ClusterUse['of']>> = { MEMORY: 'memory', CPU: 'cpu' };
+  const told: string[] = [];
+  for (const capacity of await capacitiesNow(database)) {
+    const { clusterUuid: uuid, clusterName: name = '' } = capacity.place;
+    const of = kinds[capacity.name];
+    // without hosts that are up there is nothing to have a share of: that they are down is an alert of its own
+    if (of === undefined || uuid === undefined || capacity.total === 0) continue;
+    const use = { uuid, name, of, share: usedShare(capacity) };
+    const now = await database.transaction().execute((trx) => tellOfFullCluster(trx, use, thresholds[of]));
+    if (now) told.push(`${name}: ${of}`);
+  }
+  return told;
 }
 
 async function removeCopies(deps: TemplateCopyDeps): Promise<void> {

@@ -10,11 +10,11 @@ import {
   storageTagFields,
 } from '../entities/oversight.ts';
 import { projectFields } from '../entities/project.ts';
-import { resourceLimitFields } from '../entities/resource-limit.ts';
+import { resourceCountFields, resourceLimitFields } from '../entities/resource-limit.ts';
 import { storagePoolFields } from '../entities/storage-pool.ts';
 import { systemVmFields } from '../entities/system-vm.ts';
 import { securityGroupFields } from '../entities/virtual-machine.ts';
-import { jobFields } from '../fields.ts';
+import { jobFields, successFields } from '../fields.ts';
 import {
   iconFilter,
   ignored,
@@ -67,6 +67,21 @@ export const updateResourceLimit = defineCommand({
   roles: anyAdmin,
 });
 
+export const updateResourceCount = defineCommand({
+  name: 'updateResourceCount',
+  description: 'Counts anew what an account, or a domain with all below it, has',
+  isAsync: false,
+  params: {
+    domainid: param.uuid('the domain of the account, or the domain itself', { required: true }),
+    account: param.string('the account; absent: the domain'),
+    resourcetype: param.integer(`only this type: ${typeNumber}`),
+    projectid: param.uuid('the project', refused('there are no projects')),
+  },
+  response: resourceCountFields,
+  result: { kind: 'list', key: 'resourcecount' },
+  roles: anyAdmin,
+});
+
 export const listCapacity = defineCommand({
   name: 'listCapacity',
   description: 'Tells what there is and what is in use, for each type of capacity and each cluster',
@@ -100,6 +115,60 @@ export const listAlerts = defineCommand({
   response: alertFields,
   result: { kind: 'list', key: 'alert' },
   roles: adminOnly,
+});
+
+/** At least one of `ids`, `type` and `enddate` is needed; all that are given must match. */
+const chosenAlerts = {
+  ids: param.uuids('the alerts of these IDs'),
+  type: param.string('alerts of the type with this number'),
+  startdate: param.date('alerts since then; needs enddate'),
+  enddate: param.date('alerts until then; a date without a time means the whole day'),
+};
+const chosenEvents = {
+  ids: param.uuids('the events of these IDs'),
+  type: param.string('events of this type'),
+  startdate: param.date('events since then; needs enddate'),
+  enddate: param.date('events until then; a date without a time means the whole day'),
+};
+
+export const archiveAlerts = defineCommand({
+  name: 'archiveAlerts',
+  description: 'Takes alerts off their list; the events that they are stay',
+  isAsync: false,
+  params: chosenAlerts,
+  response: successFields,
+  result: { kind: 'success' },
+  roles: adminOnly,
+});
+
+export const deleteAlerts = defineCommand({
+  name: 'deleteAlerts',
+  description: 'Deletes alerts; the events that they are stay',
+  isAsync: false,
+  params: chosenAlerts,
+  response: successFields,
+  result: { kind: 'success' },
+  roles: adminOnly,
+});
+
+export const archiveEvents = defineCommand({
+  name: 'archiveEvents',
+  description: 'Takes events off their list: listEvents shows them with archived=true',
+  isAsync: false,
+  params: chosenEvents,
+  response: successFields,
+  result: { kind: 'success' },
+  roles: everyone,
+});
+
+export const deleteEvents = defineCommand({
+  name: 'deleteEvents',
+  description: 'Deletes events; alerts among them stay alerts, and an event tells how many are gone',
+  isAsync: false,
+  params: chosenEvents,
+  response: successFields,
+  result: { kind: 'success' },
+  roles: everyone,
 });
 
 export const listEventTypes = defineCommand({

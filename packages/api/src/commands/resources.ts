@@ -163,6 +163,7 @@ export const listEvents = defineCommand({
     type: param.string('events of this type'),
     level: param.string('events of this level: INFO, WARN or ERROR'),
     state: param.string('events in this state: Created, Scheduled, Started or Completed'),
+    archived: param.boolean('the events that were archived, not the others'),
     resourceid: param.string('events about this resource'),
     resourcetype: param.string('events about this type of resource'),
     startid: param.uuid('events that follow this one'),

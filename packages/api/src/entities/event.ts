@@ -20,5 +20,6 @@ export const eventFields = {
   state: field.word('state', 'the state of the event'),
   type: field.string('the type of the event'),
   username: field.string('the name of the user'),
+  clientaddress: field.string('where the call came from; shown to root admins'),
   ...jobFields,
 } as const satisfies FieldSpecs;

@@ -11,3 +11,15 @@ export const resourceLimitFields = {
   resourcetypename: field.string('the name of the type'),
   ...jobFields,
 } as const satisfies FieldSpecs;
+
+export const resourceCountFields = {
+  account: field.string('the account that has so many'),
+  domain: field.string('the domain'),
+  domainid: field.string('the ID of the domain'),
+  project: field.string('the project'),
+  projectid: field.string('the ID of the project'),
+  resourcecount: field.long('how many there are'),
+  resourcetype: field.string('the number of the type'),
+  resourcetypename: field.string('the name of the type'),
+  ...jobFields,
+} as const satisfies FieldSpecs;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '../../store/database.ts';
+import { recordEvent } from '../../store/events.ts';
 import { addTenant, type Keys, type Tenant, type TestApi } from './test-api.ts';
 
 /** What one account has, by the names that parameters give it. */
@@ -14,6 +15,7 @@ export interface Belongings {
   readonly userData: string;
   readonly keyPair: string;
   readonly job: string;
+  readonly event: string;
 }
 
 export interface Cast {
@@ -178,6 +180,12 @@ export async function giveBelongings(database: Database, name: string, hostId: n
     userData,
     keyPair: `key-${name}`,
     job,
+    event: await recordEvent(database, {
+      type: 'VM.START',
+      description: `of ${name}`,
+      userId: tenant.userId,
+      accountId: tenant.accountId,
+    }),
   };
 }
 
