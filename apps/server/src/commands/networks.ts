@@ -27,6 +27,8 @@ export const createNetwork = implement(specs.createNetwork, async ({ params, dat
   return database.transaction().execute(async (trx) => {
     const zone = await findZone(trx, params.zoneid);
     if (!zone) throw entityNotFound('zoneid', params.zoneid);
+    if (zone.allocation_state !== 'Enabled' && caller.role !== 'admin')
+      throw invalidParameter('zoneid', `zone ${zone.name} is disabled`);
     const offering = await offeringFor(trx, params, caller);
     const uplink = await uplinkIn(trx, zone, params.physicalnetworkid);
     const vlan = await vlanFor(trx, offering, uplink, params.vlan);
@@ -121,7 +123,15 @@ async function uplinkIn(
       'physicalnetworkid',
       `physical network ${name} has no label for hosts (kvmnetworklabel)`,
     );
-  await executor.selectFrom('physical_network').select('id').where('id', '=', id).forUpdate().execute();
+  const locked = await executor
+    .selectFrom('physical_network')
+    .select('id')
+    .where('id', '=', id)
+    .where('removed', 'is', null)
+    .forUpdate()
+    .executeTakeFirst();
+  // it may have been deleted while the lock was waited for
+  if (!locked) throw invalidParameter('physicalnetworkid', `physical network ${name} has just been deleted`);
   return { id, label, range, name };
 }
 
@@ -213,6 +223,15 @@ export async function insertRange(trx: Executor, networkId: number, params: Rang
   const overlapping = present.find((range) => overlaps(range, { start_ip: startIp, end_ip: endip }));
   if (overlapping)
     throw invalidParameter('startip', `overlaps with ${overlapping.start_ip} to ${overlapping.end_ip}`);
+  for (const range of present) {
+    if (overlaps({ start_ip: startIp, end_ip: endip }, { start_ip: range.gateway, end_ip: range.gateway }))
+      throw invalidParameter('startip', `no guest may get ${range.gateway}, the gateway of another range`);
+    if (overlaps(range, { start_ip: gateway, end_ip: gateway }))
+      throw invalidParameter(
+        'gateway',
+        `is among the addresses of guests, ${range.start_ip} to ${range.end_ip}`,
+      );
+  }
   const uuid = randomUUID();
   await trx
     .insertInto('vlan_ip_range')
