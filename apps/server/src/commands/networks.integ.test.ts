@@ -69,6 +69,13 @@ test('a physical network is told as it was made, with what it carries', async (t
     providers.map(({ name, state }) => [name, state]),
     [['ConfigDrive', 'Enabled']],
   );
+  const [{ id: providerId } = {}] = providers;
+  const enable = { id: String(providerId), servicelist: 'Dhcp' };
+  const enabled = await api.call('updateNetworkServiceProvider', { ...enable, state: 'Enabled' });
+  assert.equal(enabled.status, 200, enabled.text);
+  const off = await api.call('updateNetworkServiceProvider', { ...enable, state: 'Shutdown' });
+  assert.match(off.text, /cannot be switched off/);
+  assert.equal((await api.call('updateNetworkServiceProvider', { id: zoneid })).status, 431);
   assert.equal(rows(await api.call('listSupportedNetworkServices', { service: 'dhcp' })).length, 1);
   const changed = await api.call('updatePhysicalNetwork', {
     id: physicalnetworkid,

@@ -14,18 +14,13 @@ import { pagedOf, pageFrom } from './page.ts';
 import {
   physicalNetworkEntity,
   physicalNetworkRows,
+  provider,
+  serviceProviderEntity,
   trafficTypeEntity,
 } from './responses/physical-network.ts';
 import { tagList } from './storage-tags.ts';
 
 const trafficTypes = ['Guest', 'Management', 'Public', 'Storage'];
-/** Who serves guests: nobody has to be enabled for it. */
-const provider = {
-  name: 'ConfigDrive',
-  state: 'Enabled',
-  servicelist: ['Dhcp', 'Dns', 'UserData'],
-  canenableindividualservice: false,
-};
 
 export const createPhysicalNetwork = implement(
   specs.createPhysicalNetwork,
@@ -72,7 +67,7 @@ export const updatePhysicalNetwork = implement(
     if (state !== undefined && word === undefined)
       throw invalidParameter('state', 'must be Enabled or Disabled');
     const jobId = await database.transaction().execute(async (trx) => {
-      const network = await locked(trx, params.id);
+      const network = await lockedPhysicalNetwork(trx, params.id);
       const changes = Object.fromEntries(
         Object.entries({
           vlan_range: vlanRange(params.vlan),
@@ -94,7 +89,7 @@ export const deletePhysicalNetwork = implement(
   specs.deletePhysicalNetwork,
   async ({ params, database, jobs, caller }) => {
     const jobId = await database.transaction().execute(async (trx) => {
-      const network = await locked(trx, params.id);
+      const network = await lockedPhysicalNetwork(trx, params.id);
       const used = await trx
         .selectFrom('networks')
         .select('name')
@@ -134,7 +129,7 @@ export const addTrafficType = implement(specs.addTrafficType, async ({ params, d
     );
   const uuid = randomUUID();
   const jobId = await database.transaction().execute(async (trx) => {
-    const network = await locked(trx, params.physicalnetworkid, 'physicalnetworkid');
+    const network = await lockedPhysicalNetwork(trx, params.physicalnetworkid, 'physicalnetworkid');
     const inserted = await trx
       .insertInto('physical_network_traffic_type')
       .values({ uuid, physical_network_id: network.id, traffic_type: type, kvm_network_label: label ?? null })
@@ -171,8 +166,11 @@ export const listNetworkServiceProviders = implement(
     let query = physicalNetworkRows(database);
     if (physicalnetworkid !== undefined) query = query.where('physical_network.uuid', '=', physicalnetworkid);
     const rows = fits ? await query.execute() : [];
-    const list = rows.map((row) => ({ ...provider, id: row.uuid, physicalnetworkid: row.uuid }));
-    return pagedOf(database, list, params);
+    return pagedOf(
+      database,
+      rows.map((row) => serviceProviderEntity(row.uuid)),
+      params,
+    );
   },
 );
 
@@ -194,7 +192,11 @@ function vlanRange(text: string | undefined): string | undefined {
   return text;
 }
 
-async function locked(trx: Executor, uuid: string, param = 'id'): Promise<Row<'physical_network'>> {
+export async function lockedPhysicalNetwork(
+  trx: Executor,
+  uuid: string,
+  param = 'id',
+): Promise<Row<'physical_network'>> {
   const network = await trx
     .selectFrom('physical_network')
     .selectAll()
