@@ -135,7 +135,7 @@ export const updateNetworkServiceProvider = defineCommand({
     state: param.string('Enabled', refused('config drives cannot be switched off', 'enabled')),
     servicelist: param.list('services to enable', ignored('all are enabled')),
   },
-  response: serviceProviderFields,
+  response: { ...serviceProviderFields, ...jobFields },
   result: { kind: 'object', key: 'networkserviceprovider' },
   roles: adminOnly,
 });
