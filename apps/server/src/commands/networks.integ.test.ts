@@ -351,6 +351,56 @@ test('no guest is ever given the gateway of another range', async (t) => {
   assert.equal(good.status, 200, good.text);
 });
 
+test('who changed what of networks is told by events', async (t) => {
+  const { api, physicalnetworkid, offerings, create, range } = await withUplink(t);
+  const done = async (command: string, params: Params) => {
+    const answer = await api.call(command, params);
+    assert.equal(answer.status, 200, answer.text);
+    return answer.content;
+  };
+  const network = await create({
+    ...{ name: 'n', networkofferingid: offerings.shared, vlan: '300', ...range },
+  });
+  const more = await done('createVlanIpRange', {
+    ...{ networkid: String(network['id']), gateway: '10.5.0.1', netmask: '255.255.255.0' },
+    ...{ startip: '10.5.0.30', endip: '10.5.0.31' },
+  });
+  await done('deleteVlanIpRange', { id: String((more['vlan'] as { id: unknown }).id) });
+  await done('deleteNetwork', { id: String(network['id']) });
+  await done('updatePhysicalNetwork', { id: physicalnetworkid, vlan: '7' });
+  await done('deletePhysicalNetwork', { id: physicalnetworkid });
+  const made = await done('createNetworkOffering', {
+    ...{ name: 'x', displaytext: 'x', guestiptype: 'L2', traffictype: 'Guest', zoneid: '' },
+  });
+  const id = String((made['networkoffering'] as { id: unknown }).id);
+  await done('updateNetworkOffering', { id, state: 'Enabled' });
+  await done('deleteNetworkOffering', { id });
+  const events = await api.database
+    .selectFrom('event')
+    .innerJoin('account', 'account.id', 'event.account_id')
+    .select(['event.type', 'event.description', 'account.account_name'])
+    .where('event.type', 'like', sql<string>`any(array['%NETWORK%', 'TRAFFIC%', 'VLAN%'])`)
+    .orderBy('event.id')
+    .execute();
+  assert.deepEqual(
+    events.map(({ type, account_name }) => `${account_name} ${type}`),
+    [
+      'PHYSICAL.NETWORK.CREATE',
+      'TRAFFIC.TYPE.CREATE',
+      'NETWORK.CREATE',
+      'VLAN.IP.RANGE.CREATE',
+      'VLAN.IP.RANGE.DELETE',
+      'NETWORK.DELETE',
+      'PHYSICAL.NETWORK.UPDATE',
+      'PHYSICAL.NETWORK.DELETE',
+      'NETWORK.OFFERING.CREATE',
+      'NETWORK.OFFERING.EDIT',
+      'NETWORK.OFFERING.DELETE',
+    ].map((type) => `admin ${type}`),
+  );
+  assert.match(String(events[0]?.description), /fabric in zone/);
+});
+
 test('a zone, an account and a domain are not deleted while networks are left of them', async (t) => {
   const { api, create, offerings, range } = await withUplink(t);
   await addTenant(api.database, 'ada', { domainPath: '/acme/' });

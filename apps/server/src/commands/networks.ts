@@ -12,11 +12,11 @@ import { demandSubnet, ipv4Parameter } from '../domain/places.ts';
 import { displayableName } from '../domain/template-registration.ts';
 import { freeVlan, isInRange, parseVlanRange, readVlan } from '../domain/vlan-range.ts';
 import type { Executor } from '../store/database.ts';
-import { recordEvent } from '../store/events.ts';
 import { countCards, guestNetworksOf, lockNetwork, vlansInUse } from '../store/networks.ts';
 import type { NewRow, Row } from '../store/schema.ts';
 import { findZone } from '../store/zone-list.ts';
 import { type Caller, implement } from './command.ts';
+import { noteNetworkChange } from './network-events.ts';
 import { loadNetwork } from './responses/network.ts';
 import { reachableAccount, reachableDomain, reachOf } from './scope.ts';
 
@@ -60,7 +60,12 @@ export const createNetwork = implement(specs.createNetwork, async ({ params, dat
         'gateway',
         'is for Shared networks: in an L2 network guests find their addresses themselves',
       );
-    await note(trx, caller, { type: 'NETWORK.CREATE', description: `made network ${name}`, uuid });
+    await noteNetworkChange(trx, caller, {
+      kind: 'NETWORK',
+      type: 'NETWORK.CREATE',
+      description: `made network ${name}`,
+      uuid,
+    });
     return { object: await loadNetwork(trx, uuid, caller.role === 'admin') };
   });
 });
@@ -264,7 +269,8 @@ export const updateNetwork = implement(specs.updateNetwork, async ({ params, dat
     );
     if (Object.keys(changes).length > 0)
       await trx.updateTable('networks').set(changes).where('id', '=', network.id).execute();
-    await note(trx, caller, {
+    await noteNetworkChange(trx, caller, {
+      kind: 'NETWORK',
       type: 'NETWORK.UPDATE',
       description: `changed ${Object.keys(changes).join(', ') || 'nothing'} of network ${network.name}`,
       uuid: network.uuid,
@@ -292,7 +298,8 @@ export const deleteNetwork = implement(specs.deleteNetwork, async ({ params, dat
         `network ${network.name} has the cards of ${cards} instance(s): expunge them first`,
       );
     await trx.updateTable('networks').set({ removed: new Date() }).where('id', '=', network.id).execute();
-    await note(trx, caller, {
+    await noteNetworkChange(trx, caller, {
+      kind: 'NETWORK',
       type: 'NETWORK.DELETE',
       description: `deleted network ${network.name}`,
       uuid: network.uuid,
@@ -308,22 +315,3 @@ export const deleteNetwork = implement(specs.deleteNetwork, async ({ params, dat
   });
   return { jobId };
 });
-
-async function note(
-  trx: Executor,
-  caller: Caller,
-  event: {
-    readonly type: 'NETWORK.CREATE' | 'NETWORK.UPDATE' | 'NETWORK.DELETE';
-    readonly description: string;
-    readonly uuid: string;
-  },
-): Promise<void> {
-  await recordEvent(trx, {
-    type: event.type,
-    description: event.description,
-    userId: caller.userId,
-    accountId: caller.accountId,
-    resourceType: 'Network',
-    resourceUuid: event.uuid,
-  });
-}

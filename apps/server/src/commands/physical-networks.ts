@@ -4,12 +4,12 @@ import { displayableName } from '../domain/template-registration.ts';
 import { parseVlanRange } from '../domain/vlan-range.ts';
 import type { JobCommand, JobParameters, JobQueue } from '../jobs/queue.ts';
 import type { Executor } from '../store/database.ts';
-import { recordEvent } from '../store/events.ts';
 import { containing } from '../store/owner-scope.ts';
 import { pageOf } from '../store/paging.ts';
 import { lockPlace } from '../store/places.ts';
 import type { Row } from '../store/schema.ts';
 import { type Caller, implement } from './command.ts';
+import { noteNetworkChange } from './network-events.ts';
 import { pagedOf, pageFrom } from './page.ts';
 import {
   physicalNetworkEntity,
@@ -41,7 +41,12 @@ export const createPhysicalNetwork = implement(
           tags: tagList('tags', params.tags ?? []),
         })
         .execute();
-      await note(trx, caller, uuid, `made physical network ${name} in zone ${zone.name}`);
+      await noteNetworkChange(trx, caller, {
+        kind: 'PHYSICAL.NETWORK',
+        type: 'PHYSICAL.NETWORK.CREATE',
+        description: `made physical network ${name} in zone ${zone.name}`,
+        uuid,
+      });
       return answer(jobs, trx, caller, 'createPhysicalNetwork', { networkUuid: uuid });
     });
     return { jobId, entityId: uuid };
@@ -78,7 +83,12 @@ export const updatePhysicalNetwork = implement(
       );
       if (Object.keys(changes).length > 0)
         await trx.updateTable('physical_network').set(changes).where('id', '=', network.id).execute();
-      await note(trx, caller, network.uuid, `changed physical network ${network.name}`);
+      await noteNetworkChange(trx, caller, {
+        kind: 'PHYSICAL.NETWORK',
+        type: 'PHYSICAL.NETWORK.UPDATE',
+        description: `changed physical network ${network.name}`,
+        uuid: network.uuid,
+      });
       return answer(jobs, trx, caller, 'updatePhysicalNetwork', { networkUuid: network.uuid });
     });
     return { jobId };
@@ -106,7 +116,12 @@ export const deletePhysicalNetwork = implement(
         .set({ removed: new Date() })
         .where('id', '=', network.id)
         .execute();
-      await note(trx, caller, network.uuid, `deleted physical network ${network.name}`);
+      await noteNetworkChange(trx, caller, {
+        kind: 'PHYSICAL.NETWORK',
+        type: 'PHYSICAL.NETWORK.DELETE',
+        description: `deleted physical network ${network.name}`,
+        uuid: network.uuid,
+      });
       return answer(jobs, trx, caller, 'deletePhysicalNetwork', {});
     });
     return { jobId };
@@ -137,7 +152,12 @@ export const addTrafficType = implement(specs.addTrafficType, async ({ params, d
       .executeTakeFirst();
     if (inserted.numInsertedOrUpdatedRows === 0n)
       throw invalidParameter('traffictype', `physical network ${network.name} carries ${type} already`);
-    await note(trx, caller, network.uuid, `physical network ${network.name} carries ${type}`);
+    await noteNetworkChange(trx, caller, {
+      kind: 'TRAFFIC.TYPE',
+      type: 'TRAFFIC.TYPE.CREATE',
+      description: `physical network ${network.name} carries ${type}`,
+      uuid,
+    });
     return answer(jobs, trx, caller, 'addTrafficType', { trafficTypeUuid: uuid });
   });
   return { jobId, entityId: uuid };
@@ -227,16 +247,5 @@ async function answer<C extends Answered>(
     accountId: caller.accountId,
     instanceType: 'PhysicalNetwork',
     instanceUuid: randomUUID(),
-  });
-}
-
-async function note(trx: Executor, caller: Caller, uuid: string, description: string): Promise<void> {
-  await recordEvent(trx, {
-    type: 'PHYSICAL.NETWORK.UPDATE',
-    description,
-    userId: caller.userId,
-    accountId: caller.accountId,
-    resourceType: 'PhysicalNetwork',
-    resourceUuid: uuid,
   });
 }
