@@ -6,7 +6,7 @@ import type { Holds } from '../fencing/holds.ts';
 import { giveCephSecret } from '../hypervisor/ceph-secret.ts';
 import type { ConsoleLogs } from '../hypervisor/console-log.ts';
 import { domainState } from '../hypervisor/domains.ts';
-import type { Networks } from '../hypervisor/networks.ts';
+import { type Networks, networkCardsOf } from '../hypervisor/networks.ts';
 import { unless, type Virsh } from '../hypervisor/virsh.ts';
 import type { Lanes } from '../lanes.ts';
 import { migrationPaths, openSource, openTarget, type Tunnel } from '../migration/tunnel.ts';
@@ -28,6 +28,13 @@ type MigrateHandlers = Pick<
   'vm.migrate.expect' | 'vm.migrate.send' | 'vm.migrate.end'
 >;
 
+/** A VM that is to come: the way it comes, and its networks, which stay until it is here. */
+interface Expected {
+  readonly tunnel: Tunnel;
+  readonly timer: NodeJS.Timeout;
+  readonly kept: Disposable;
+}
+
 const libvirtSocket = '/run/libvirt/libvirt-sock';
 /** A guest that changes its memory faster than the network takes it is slowed down, and ends in this time or not at all. */
 const moveWithinMs = 30 * 60_000;
@@ -37,13 +44,14 @@ const tunnelLifetimeMs = moveWithinMs + 60_000;
 /** Moves running VMs between hosts that share their disks, through a tunnel of the two agents (see tunnel.ts). */
 export function makeVmMigrate(deps: VmMigrateDeps): MigrateHandlers {
   const { virsh, networks, consoleLogs, configDrives, holds, lanes, log } = deps;
-  const tunnels = new Map<string, { readonly tunnel: Tunnel; readonly timer: NodeJS.Timeout }>();
+  const tunnels = new Map<string, Expected>();
 
   const endTunnel = async (session: string) => {
     const open = tunnels.get(session);
     if (!open) return;
     tunnels.delete(session);
     clearTimeout(open.timer);
+    using _ = open.kept;
     await open.tunnel[Symbol.asyncDispose]();
   };
 
@@ -56,15 +64,18 @@ export function makeVmMigrate(deps: VmMigrateDeps): MigrateHandlers {
         // the definition that comes names the key by the UUID it has on every host
         if (vm.pool.type === 'RBD') await giveCephSecret(virsh, vm.pool, signal);
         await consoleLogs.ensureDirectory();
+        using keeping = new DisposableStack();
+        keeping.use(networks.keep(vm.nics.map(({ network }) => network.name)));
         await prepareNetworks(networks, vm, signal);
         // the definition that comes names it by the path it has on every host
         await configDrives.place(vm, signal);
         await endTunnel(move.session);
         const paths = migrationPaths(move.session);
         const tunnel = await openTarget({ paths, secret: move.secret, libvirtSocket });
+        const kept = keeping.move();
         const timer = setTimeout(() => void endTunnel(move.session).catch(() => {}), tunnelLifetimeMs);
         timer.unref();
-        tunnels.set(move.session, { tunnel, timer });
+        tunnels.set(move.session, { tunnel, timer, kept });
         return { state, port: tunnel.port, poolPath: vm.pool.path };
       }),
 
@@ -77,6 +88,7 @@ export function makeVmMigrate(deps: VmMigrateDeps): MigrateHandlers {
             'MIGRATION_FAILED',
             `the storage pool is ${pool.path} here and ${poolPath} on the other host: it must be the same (MILLRACE_MOUNT_DIR)`,
           );
+        const cards = networkCardsOf(await virsh(['dumpxml', '--inactive', vm.uuid], { signal }));
         const paths = migrationPaths(move.session);
         await using _ = await openSource({ paths, secret: move.secret, address, port });
         const begun = performance.now();
@@ -107,6 +119,7 @@ export function makeVmMigrate(deps: VmMigrateDeps): MigrateHandlers {
         if (state !== 'Running') {
           await configDrives.remove(vm.uuid);
           await holds.release(vm.uuid);
+          for (const { network } of cards) await networks.release(network, vm.uuid, signal);
         }
         log.info({ vm: vm.uuid, name: vm.instanceName, moveMs }, 'virtual machine moved to another host');
         return { state, moveMs };

@@ -8,7 +8,7 @@ import type { Lanes } from '../lanes.ts';
 import type { Handler } from './handler.ts';
 import { vmLane } from './vm-lane.ts';
 
-/** Forgets a VM: pulls its plug, frees its addresses, removes its console log, config drive and definition; its disks stay. */
+/** Forgets a VM: pulls its plug, frees its addresses and networks, removes its console log, config drive and definition; its disks stay. */
 export function makeVmRemove(deps: {
   readonly virsh: Virsh;
   readonly networks: Networks;
@@ -23,8 +23,10 @@ export function makeVmRemove(deps: {
       const description = await unless('no-domain', virsh(['dumpxml', '--inactive', vm.uuid], { signal }));
       if (description !== undefined) {
         await destroy({ virsh }, vm, signal);
-        for (const { mac, network } of networkCardsOf(description))
+        for (const { mac, network } of networkCardsOf(description)) {
           await networks.unreserve(network, mac, signal);
+          await networks.release(network, vm.uuid, signal);
+        }
       }
       await consoleLogs.remove(vm.instanceName);
       await configDrives.remove(vm.uuid);

@@ -60,6 +60,8 @@ export function makeVmStart(deps: VmStartDeps): Handler<'vm.start'> {
         const options = { disk, dataDisks, cdrom, virtType: deps.virtType, consoleLogPath, configDrivePath };
         await define(virsh, vm, options, signal);
       };
+      // libvirt may not know it yet when the network is there already
+      using _ = networks.keep(vm.nics.map(({ network }) => network.name));
       const prepareCards = () => prepareNetworks(networks, vm, signal);
       // both to their end, whatever becomes of the other: nothing of this start may happen after its lane is free again
       const prepared = await Promise.allSettled([prepareDefinition(), prepareCards()]);

@@ -93,3 +93,17 @@ test('a host that lacks the uplink, or whose uplink is no bridge, says so', asyn
   await refused(/longer than 13/, { ...network, bridge: 'mlv12345-1000x' });
   assert.deepEqual(asked, []);
 });
+
+test('a bridge that was made is idle while its VLAN device is its only port; one of the operator never is', async (t) => {
+  const { add, asked, devices, bridges } = await withDevices(t);
+  await add('cloudbr0', 'bridge', 'brif');
+  assert.equal(await bridges.isIdle('cloudbr0'), false);
+  assert.equal(await bridges.isIdle('mlv1-100'), false);
+  await add('mlv1-100.v');
+  await add('mlv1-100', 'bridge', 'brif/mlv1-100.v', 'brif/vnet0');
+  assert.equal(await bridges.isIdle('mlv1-100'), false);
+  await rm(join(devices, 'mlv1-100', 'brif', 'vnet0'), { recursive: true });
+  assert.equal(await bridges.isIdle('mlv1-100'), true);
+  await bridges.removeIdle('mlv1-100', signal);
+  assert.deepEqual(asked, ['link delete mlv1-100', 'link delete mlv1-100.v']);
+});

@@ -20,7 +20,11 @@ export interface Bridges {
    */
   ensure(network: BridgedNetwork, signal: AbortSignal): Promise<void>;
   /** Removes the bridge and the VLAN device that `ensure` made. The uplink is the operator's. */
-  remove(network: BridgedNetwork, signal: AbortSignal): Promise<void>;
+  remove(network: Pick<BridgedNetwork, 'bridge' | 'vlan'>, signal: AbortSignal): Promise<void>;
+  /** Whether `ensure` made this bridge and nothing is plugged into it: its VLAN device is the only port. */
+  isIdle(bridge: string): Promise<boolean>;
+  /** Removes an idle bridge that `ensure` made, with its VLAN device. */
+  removeIdle(bridge: string, signal: AbortSignal): Promise<void>;
 }
 
 /** A name of a network device has 15 characters at most. */
@@ -66,6 +70,10 @@ export function makeBridges({
     const [only] = outside;
     return only !== undefined && outside.length === 1 ? only : uplink;
   };
+  const removeMade = async (bridge: string, signal: AbortSignal) => {
+    for (const name of [bridge, vlanDevice(bridge)])
+      if (await isThere(name)) await ip(['link', 'delete', name], signal);
+  };
   return {
     async ensure({ bridge, uplink, vlan }, signal) {
       if (!(await isThere(uplink)))
@@ -91,10 +99,16 @@ export function makeBridges({
     },
 
     async remove({ bridge, vlan }, signal) {
-      if (vlan === undefined) return;
-      for (const name of [bridge, vlanDevice(bridge)])
-        if (await isThere(name)) await ip(['link', 'delete', name], signal);
+      if (vlan !== undefined) await removeMade(bridge, signal);
     },
+
+    async isIdle(bridge) {
+      if (!(await isThere(vlanDevice(bridge))) || !(await isBridge(bridge))) return false;
+      const ports = await readdir(join(devices, bridge, 'brif'));
+      return ports.every((port) => port === vlanDevice(bridge));
+    },
+
+    removeIdle: removeMade,
   };
 }
 

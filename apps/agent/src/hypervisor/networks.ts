@@ -2,7 +2,7 @@ import type { BridgedNetwork, NetworkDefinition } from '@millrace/agent-protocol
 import { describeError, type Logger } from '@millrace/core';
 import { fail } from '../failure.ts';
 import type { Lanes } from '../lanes.ts';
-import { makeBridges } from './bridges.ts';
+import { type Bridges, makeBridges } from './bridges.ts';
 import { withDefinitionFile } from './definition-file.ts';
 import {
   addressingOf,
@@ -32,15 +32,26 @@ export interface Networks {
   remove(network: BridgedNetwork, signal: AbortSignal): Promise<void>;
   /** Removes what the network's DHCP has reserved for a card. */
   unreserve(networkName: string, mac: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Takes away the VLAN bridge of a network that no VM of this host has a card in any more, whether it runs or not; the
+   * one that leaves does not count. What fails is logged: the next VM that leaves, or the network's end, tries again.
+   */
+  release(networkName: string, leavingVm: string, signal: AbortSignal): Promise<void>;
+  /** Nothing of these networks is taken away meanwhile: a VM is about to come that libvirt does not know yet. */
+  keep(networkNames: readonly string[]): Disposable;
 }
 
 export function makeNetworks(deps: {
   readonly virsh: Virsh;
   readonly lanes: Lanes;
   readonly log: Logger;
+  /** Default: those of this host. */
+  readonly bridges?: Bridges;
 }): Networks {
   const { virsh, lanes, log } = deps;
-  const bridges = makeBridges(deps);
+  const bridges = deps.bridges ?? makeBridges(deps);
+  /** Who waits for a VM to come, by the name of the network. */
+  const keepers = new Map<string, number>();
   const laneOf = (name: string) => `network ${name}`;
 
   const update = async (name: string, changes: readonly ScopedChange[], signal: AbortSignal) => {
@@ -84,7 +95,51 @@ export function makeNetworks(deps: {
     return find(virsh, name, signal);
   };
 
+  const forget = async (name: string, signal: AbortSignal) => {
+    const destroyed = unless('network-inactive', virsh(['net-destroy', name], { signal }));
+    await unless('no-network', destroyed);
+    await unless('no-network', virsh(['net-undefine', name], { signal }));
+  };
+
+  const releaseNow = async (name: string, leavingVm: string, signal: AbortSignal) => {
+    if (keepers.has(name)) return;
+    const found = await unless('no-network', find(virsh, name, signal));
+    const bridge = found && elementsOf(found.current, 'bridge')[0]?.['name'];
+    if (bridge === undefined || !(await bridges.isIdle(bridge))) return;
+    if (await isUsedByAnother(virsh, name, leavingVm, signal)) return;
+    // looked at again, since all that took its time
+    if (keepers.has(name) || !(await bridges.isIdle(bridge))) return;
+    await forget(name, signal);
+    await bridges.removeIdle(bridge, signal);
+    log.info({ network: name, bridge }, 'network removed: no virtual machine has a card in it');
+  };
+
   return {
+    keep: (names) => {
+      for (const name of names) keepers.set(name, (keepers.get(name) ?? 0) + 1);
+      let over = false;
+      return {
+        [Symbol.dispose]: () => {
+          if (over) return;
+          over = true;
+          for (const name of names) {
+            const left = keepers.get(name)! - 1;
+            if (left === 0) keepers.delete(name);
+            else keepers.set(name, left);
+          }
+        },
+      };
+    },
+
+    release: async (name, leavingVm, signal) => {
+      try {
+        await lanes.run(laneOf(name), signal, () => releaseNow(name, leavingVm, signal));
+      } catch (error) {
+        signal.throwIfAborted();
+        log.warn({ network: name, error: describeError(error) }, 'a network that nobody uses stays');
+      }
+    },
+
     prepare: (network, card, signal) =>
       lanes.run(laneOf(network.name), signal, async () => {
         if (network.kind === 'bridge') await bridges.ensure(network, signal);
@@ -100,9 +155,7 @@ export function makeNetworks(deps: {
 
     remove: (network, signal) =>
       lanes.run(laneOf(network.name), signal, async () => {
-        const destroyed = unless('network-inactive', virsh(['net-destroy', network.name], { signal }));
-        await unless('no-network', destroyed);
-        await unless('no-network', virsh(['net-undefine', network.name], { signal }));
+        await forget(network.name, signal);
         await bridges.remove(network, signal);
       }),
 
@@ -179,4 +232,20 @@ export function networkCardsOf(domainDescription: string): { mac: string; networ
       return mac !== undefined && network !== undefined ? [{ mac, network }] : [];
     },
   );
+}
+
+/** Whether a VM that libvirt knows, other than this one, has a card in a network. */
+async function isUsedByAnother(
+  virsh: Virsh,
+  network: string,
+  vmUuid: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const uuids = (await virsh(['list', '--all', '--uuid'], { signal })).split(/\s+/).filter(Boolean);
+  for (const uuid of uuids) {
+    if (uuid === vmUuid) continue;
+    const description = await unless('no-domain', virsh(['dumpxml', '--inactive', uuid], { signal }));
+    if (networkCardsOf(description ?? '').some((card) => card.network === network)) return true;
+  }
+  return false;
 }

@@ -148,6 +148,7 @@ import { cancelStorageMaintenance, enableStorageMaintenance } from './storage-ma
 import { createTags, deleteTags, listTags } from './tags.ts';
 import { resetConfiguration, updateConfiguration } from './update-configuration.ts';
 import { updateHost } from './update-host.ts';
+import { updateNetworkServiceProvider } from './update-network-service-provider.ts';
 import { updateStoragePool } from './update-storage-pool.ts';
 import { updateIso, updateTemplate } from './update-template.ts';
 import { updateVirtualMachine } from './update-virtual-machine.ts';
@@ -208,6 +209,7 @@ export const commandTable: readonly Command[] = [
   listPhysicalNetworks,
   listSupportedNetworkServices,
   listTrafficTypes,
+  updateNetworkServiceProvider,
   updatePhysicalNetwork,
   createVlanIpRange,
   deleteVlanIpRange,

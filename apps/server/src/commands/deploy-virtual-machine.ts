@@ -1,14 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { ApiError, entityNotFound, invalidParameter, type ParamsOf, specs } from '@millrace/api';
-import { demandHostName, freeAddress, guestMac } from '../domain/addresses.ts';
+import { entityNotFound, invalidParameter, type ParamsOf, specs } from '@millrace/api';
+import { demandHostName, guestMac } from '../domain/addresses.ts';
+import { ipv4Parameter } from '../domain/places.ts';
 import type { Amounts } from '../domain/resource-types.ts';
 import { displayableName } from '../domain/template-registration.ts';
 import { insertDataVolume } from '../store/data-volumes.ts';
 import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
 import { renewPassword } from '../store/guest-password.ts';
-import { isHostNameTaken, isMacTaken, lockNetworks, takenAddresses } from '../store/network-list.ts';
-import { rangesOf } from '../store/networks.ts';
+import { isHostNameTaken, isMacTaken, lockNetworks } from '../store/network-list.ts';
 import { findOffering } from '../store/offering-list.ts';
 import { copyTags } from '../store/resource-tags.ts';
 import type { Row, SshKey } from '../store/schema.ts';
@@ -20,6 +20,7 @@ import { type Caller, implement } from './command.ts';
 import { dataDiskSize } from './data-volumes.ts';
 import { demandResources, gibibytes } from './demand-resources.ts';
 import { hostIdOf } from './find-host.ts';
+import { guestAddressIn } from './guest-address.ts';
 import { keysNamed, userDataColumns } from './guest-settings.ts';
 import { rootDiskBytes } from './root-disk-size.ts';
 import { ownerOf, reachOf } from './scope.ts';
@@ -108,6 +109,8 @@ interface Plan {
   readonly accountId: number;
   readonly resources: Amounts;
   readonly networks: readonly Row<'networks'>[];
+  /** Asked for in the first network. */
+  readonly ipAddress: string | undefined;
   readonly rootDiskSizeBytes: number | undefined;
   readonly hostId: number | undefined;
   readonly dataDisk: { readonly offeringId: number; readonly sizeBytes: number } | undefined;
@@ -158,6 +161,7 @@ async function planOf(executor: Executor, params: Params, caller: Caller): Promi
     rootDiskSizeBytes,
     hostId: params.hostid === undefined ? undefined : await hostIdOf(executor, params.hostid, zone.id),
     networks: await networksOf(executor, zone.id, owner.accountId, params.networkids),
+    ipAddress: ipv4Parameter('ipaddress', params.ipaddress),
     dataDisk,
     userData: await userDataColumns(executor, caller, params, template),
     sshKeys: await keysNamed(executor, owner.accountId, params),
@@ -250,7 +254,7 @@ async function reserve(executor: Executor, vmId: number, plan: Plan): Promise<vo
       attachTo: { vmId, position: 1 },
     });
   for (const [index, network] of plan.networks.entries()) {
-    const address = await addressIn(executor, network);
+    const address = await guestAddressIn(executor, network, index === 0 ? plan.ipAddress : undefined);
     await executor
       .insertInto('nics')
       .values({
@@ -266,21 +270,6 @@ async function reserve(executor: Executor, vmId: number, plan: Plan): Promise<vo
       })
       .execute();
   }
-}
-
-/** @returns undefined in a network without addresses of its own @throws ApiError 533 when all are taken */
-async function addressIn(executor: Executor, network: Row<'networks'>) {
-  const ranges = await rangesOf(executor, network);
-  if (ranges.length === 0 && network.guest_type === 'L2') return undefined;
-  const taken = await takenAddresses(executor, network.id);
-  for (const { start_ip, end_ip, netmask, gateway } of ranges) {
-    const ip = freeAddress(start_ip, end_ip, taken);
-    if (ip !== undefined) return { ip, netmask, gateway };
-  }
-  throw new ApiError(
-    'INSUFFICIENT_CAPACITY_ERROR',
-    `network ${network.name} has no free address; expunge instances or use another network`,
-  );
 }
 
 async function freeMac(executor: Executor): Promise<string> {

@@ -1,5 +1,5 @@
 import { ApiError, entityNotFound, invalidParameter, specs } from '@millrace/api';
-import { accountsOfDomains, belongingsOf, removeAccounts } from '../store/accounts.ts';
+import { accountsOfDomains, belongingsOf, networksOfDomains, removeAccounts } from '../store/accounts.ts';
 import type { Executor } from '../store/database.ts';
 import {
   domainAt,
@@ -82,10 +82,8 @@ export const deleteDomain = implement(specs.deleteDomain, async ({ params, datab
     const domain = await lockedWithin(trx, caller, params.id, 'id');
     demandBelowOwn(caller, domain.path, 'deleted');
     const tree = await domainTree(trx, domain.path);
-    const accounts = await accountsOfDomains(
-      trx,
-      tree.map(({ id }) => id),
-    );
+    const domainIds = tree.map(({ id }) => id);
+    const accounts = await accountsOfDomains(trx, domainIds);
     if (params.cleanup !== true && tree.length + accounts.length > 1) {
       const inside = [
         ...tree.filter(({ id }) => id !== domain.id).map(({ name }) => `domain ${name}`),
@@ -94,14 +92,14 @@ export const deleteDomain = implement(specs.deleteDomain, async ({ params, datab
       throw inUse(`domain ${domain.name}`, inside.slice(0, 5), 'delete them first, or use cleanup=true');
     }
     const accountIds = accounts.map(({ id }) => id);
-    const belongings = await belongingsOf(trx, accountIds);
+    const belongings = [
+      ...(await networksOfDomains(trx, domainIds)),
+      ...(await belongingsOf(trx, accountIds)),
+    ];
     if (belongings.length > 0)
       throw inUse(`domain ${domain.name}`, belongings, 'expunge or delete them first');
     await removeAccounts(trx, accountIds);
-    await removeDomains(
-      trx,
-      tree.map(({ id }) => id),
-    );
+    await removeDomains(trx, domainIds);
     await note(trx, caller, {
       type: 'DOMAIN.DELETE',
       description: `deleted domain ${domain.name}`,

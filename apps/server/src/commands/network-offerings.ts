@@ -6,47 +6,58 @@ import { containing } from '../store/owner-scope.ts';
 import { pageOf } from '../store/paging.ts';
 import type { Row } from '../store/schema.ts';
 import { implement } from './command.ts';
+import { noteNetworkChange } from './network-events.ts';
 import { pageFrom } from './page.ts';
 import { servicesOf } from './responses/network.ts';
 
 const guestTypes = ['Shared', 'L2'] as const;
 const servicesHere = ['Dhcp', 'Dns', 'UserData'];
 
-export const createNetworkOffering = implement(specs.createNetworkOffering, async ({ params, database }) => {
-  const guestType = guestTypes.find((type) => type.toLowerCase() === params.guestiptype.toLowerCase());
-  if (!guestType)
-    throw invalidParameter(
-      'guestiptype',
-      'must be Shared or L2: there are no virtual routers for Isolated ones',
-    );
-  if (params.traffictype.toLowerCase() !== 'guest') throw invalidParameter('traffictype', 'must be Guest');
-  const foreign = params.supportedservices?.find((name) => !servicesHere.includes(name));
-  if (foreign !== undefined)
-    throw invalidParameter(
-      'supportedservices',
-      `${foreign} needs a virtual router: there are ${servicesHere.join(', ')}`,
-    );
-  if (guestType === 'Shared' && params.specifyipranges === false)
-    throw invalidParameter('specifyipranges', 'must be true for Shared networks');
-  if (guestType === 'Shared' && params.specifyvlan === false)
-    throw invalidParameter('specifyvlan', 'must be true for Shared networks');
-  const uuid = randomUUID();
-  return database.transaction().execute(async (trx) => {
-    await trx
-      .insertInto('network_offering')
-      .values({
+export const createNetworkOffering = implement(
+  specs.createNetworkOffering,
+  async ({ params, database, caller }) => {
+    const guestType = guestTypes.find((type) => type.toLowerCase() === params.guestiptype.toLowerCase());
+    if (!guestType)
+      throw invalidParameter(
+        'guestiptype',
+        'must be Shared or L2: there are no virtual routers for Isolated ones',
+      );
+    if (params.traffictype.toLowerCase() !== 'guest') throw invalidParameter('traffictype', 'must be Guest');
+    const foreign = params.supportedservices?.find((name) => !servicesHere.includes(name));
+    if (foreign !== undefined)
+      throw invalidParameter(
+        'supportedservices',
+        `${foreign} needs a virtual router: there are ${servicesHere.join(', ')}`,
+      );
+    if (guestType === 'Shared' && params.specifyipranges === false)
+      throw invalidParameter('specifyipranges', 'must be true for Shared networks');
+    if (guestType === 'Shared' && params.specifyvlan === false)
+      throw invalidParameter('specifyvlan', 'must be true for Shared networks');
+    const uuid = randomUUID();
+    return database.transaction().execute(async (trx) => {
+      const name = await freeName(trx, params.name);
+      await trx
+        .insertInto('network_offering')
+        .values({
+          uuid,
+          name,
+          display_text: displayableName('displaytext', params.displaytext),
+          guest_type: guestType,
+          specify_vlan: guestType === 'Shared' || (params.specifyvlan ?? false),
+          specify_ip_ranges: guestType === 'Shared',
+          state: params.enable ? 'Enabled' : 'Disabled',
+        })
+        .execute();
+      await noteNetworkChange(trx, caller, {
+        kind: 'NETWORK.OFFERING',
+        type: 'NETWORK.OFFERING.CREATE',
+        description: `made network offering ${name}`,
         uuid,
-        name: await freeName(trx, params.name),
-        display_text: displayableName('displaytext', params.displaytext),
-        guest_type: guestType,
-        specify_vlan: guestType === 'Shared' || (params.specifyvlan ?? false),
-        specify_ip_ranges: guestType === 'Shared',
-        state: params.enable ? 'Enabled' : 'Disabled',
-      })
-      .execute();
-    return { object: offeringEntity(await offeringOf(trx, uuid)) };
-  });
-});
+      });
+      return { object: offeringEntity(await offeringOf(trx, uuid)) };
+    });
+  },
+);
 
 export const listNetworkOfferings = implement(specs.listNetworkOfferings, async ({ params, database }) => {
   let query = database.selectFrom('network_offering').where('removed', 'is', null);
@@ -73,41 +84,61 @@ export const listNetworkOfferings = implement(specs.listNetworkOfferings, async 
   return { list: rows.map(offeringEntity), count };
 });
 
-export const updateNetworkOffering = implement(specs.updateNetworkOffering, async ({ params, database }) => {
-  const { id, state } = params;
-  if (id === undefined) throw missingParameter('updateNetworkOffering', 'id');
-  const word = ['Enabled', 'Disabled'].find((name) => name.toLowerCase() === state?.toLowerCase());
-  if (state !== undefined && word === undefined)
-    throw invalidParameter('state', 'must be Enabled or Disabled');
-  return database.transaction().execute(async (trx) => {
-    const offering = await offeringOf(trx, id);
-    const renamed = params.name !== undefined && params.name.toLowerCase() !== offering.name.toLowerCase();
-    const changes = Object.fromEntries(
-      Object.entries({
-        name: renamed ? await freeName(trx, params.name ?? '') : params.name,
-        display_text: params.displaytext && displayableName('displaytext', params.displaytext),
-        state: word,
-        sort_key: params.sortkey,
-      }).filter(([, value]) => value !== undefined),
-    );
-    if (Object.keys(changes).length > 0)
-      await trx.updateTable('network_offering').set(changes).where('id', '=', offering.id).execute();
-    return { object: offeringEntity(await offeringOf(trx, id)) };
-  });
-});
+export const updateNetworkOffering = implement(
+  specs.updateNetworkOffering,
+  async ({ params, database, caller }) => {
+    const { id, state } = params;
+    if (id === undefined) throw missingParameter('updateNetworkOffering', 'id');
+    const word = ['Enabled', 'Disabled'].find((name) => name.toLowerCase() === state?.toLowerCase());
+    if (state !== undefined && word === undefined)
+      throw invalidParameter('state', 'must be Enabled or Disabled');
+    return database.transaction().execute(async (trx) => {
+      const offering = await offeringOf(trx, id);
+      const renamed = params.name !== undefined && params.name.toLowerCase() !== offering.name.toLowerCase();
+      const changes = Object.fromEntries(
+        Object.entries({
+          name: renamed ? await freeName(trx, params.name ?? '') : params.name,
+          display_text: params.displaytext && displayableName('displaytext', params.displaytext),
+          state: word,
+          sort_key: params.sortkey,
+        }).filter(([, value]) => value !== undefined),
+      );
+      if (Object.keys(changes).length > 0) {
+        await trx.updateTable('network_offering').set(changes).where('id', '=', offering.id).execute();
+        await noteNetworkChange(trx, caller, {
+          kind: 'NETWORK.OFFERING',
+          type: 'NETWORK.OFFERING.EDIT',
+          description: `changed network offering ${offering.name}`,
+          uuid: offering.uuid,
+        });
+      }
+      return { object: offeringEntity(await offeringOf(trx, id)) };
+    });
+  },
+);
 
-export const deleteNetworkOffering = implement(specs.deleteNetworkOffering, async ({ params, database }) => {
-  await database.transaction().execute(async (trx) => {
-    const offering = await offeringOf(trx, params.id);
-    if (offering.is_default) throw invalidParameter('id', `${offering.name} came with the cloud: disable it`);
-    await trx
-      .updateTable('network_offering')
-      .set({ removed: new Date() })
-      .where('id', '=', offering.id)
-      .execute();
-  });
-  return { success: true };
-});
+export const deleteNetworkOffering = implement(
+  specs.deleteNetworkOffering,
+  async ({ params, database, caller }) => {
+    await database.transaction().execute(async (trx) => {
+      const offering = await offeringOf(trx, params.id);
+      if (offering.is_default)
+        throw invalidParameter('id', `${offering.name} came with the cloud: disable it`);
+      await trx
+        .updateTable('network_offering')
+        .set({ removed: new Date() })
+        .where('id', '=', offering.id)
+        .execute();
+      await noteNetworkChange(trx, caller, {
+        kind: 'NETWORK.OFFERING',
+        type: 'NETWORK.OFFERING.DELETE',
+        description: `deleted network offering ${offering.name}`,
+        uuid: offering.uuid,
+      });
+    });
+    return { success: true };
+  },
+);
 
 async function offeringOf(trx: Executor, uuid: string): Promise<Row<'network_offering'>> {
   const offering = await trx

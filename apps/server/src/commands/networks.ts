@@ -12,11 +12,11 @@ import { demandSubnet, ipv4Parameter } from '../domain/places.ts';
 import { displayableName } from '../domain/template-registration.ts';
 import { freeVlan, isInRange, parseVlanRange, readVlan } from '../domain/vlan-range.ts';
 import type { Executor } from '../store/database.ts';
-import { recordEvent } from '../store/events.ts';
 import { countCards, guestNetworksOf, lockNetwork, vlansInUse } from '../store/networks.ts';
 import type { NewRow, Row } from '../store/schema.ts';
 import { findZone } from '../store/zone-list.ts';
 import { type Caller, implement } from './command.ts';
+import { noteNetworkChange } from './network-events.ts';
 import { loadNetwork } from './responses/network.ts';
 import { reachableAccount, reachableDomain, reachOf } from './scope.ts';
 
@@ -27,6 +27,8 @@ export const createNetwork = implement(specs.createNetwork, async ({ params, dat
   return database.transaction().execute(async (trx) => {
     const zone = await findZone(trx, params.zoneid);
     if (!zone) throw entityNotFound('zoneid', params.zoneid);
+    if (zone.allocation_state !== 'Enabled' && caller.role !== 'admin')
+      throw invalidParameter('zoneid', `zone ${zone.name} is disabled`);
     const offering = await offeringFor(trx, params, caller);
     const uplink = await uplinkIn(trx, zone, params.physicalnetworkid);
     const vlan = await vlanFor(trx, offering, uplink, params.vlan);
@@ -58,7 +60,12 @@ export const createNetwork = implement(specs.createNetwork, async ({ params, dat
         'gateway',
         'is for Shared networks: in an L2 network guests find their addresses themselves',
       );
-    await note(trx, caller, { type: 'NETWORK.CREATE', description: `made network ${name}`, uuid });
+    await noteNetworkChange(trx, caller, {
+      kind: 'NETWORK',
+      type: 'NETWORK.CREATE',
+      description: `made network ${name}`,
+      uuid,
+    });
     return { object: await loadNetwork(trx, uuid, caller.role === 'admin') };
   });
 });
@@ -121,7 +128,15 @@ async function uplinkIn(
       'physicalnetworkid',
       `physical network ${name} has no label for hosts (kvmnetworklabel)`,
     );
-  await executor.selectFrom('physical_network').select('id').where('id', '=', id).forUpdate().execute();
+  const locked = await executor
+    .selectFrom('physical_network')
+    .select('id')
+    .where('id', '=', id)
+    .where('removed', 'is', null)
+    .forUpdate()
+    .executeTakeFirst();
+  // it may have been deleted while the lock was waited for
+  if (!locked) throw invalidParameter('physicalnetworkid', `physical network ${name} has just been deleted`);
   return { id, label, range, name };
 }
 
@@ -213,6 +228,15 @@ export async function insertRange(trx: Executor, networkId: number, params: Rang
   const overlapping = present.find((range) => overlaps(range, { start_ip: startIp, end_ip: endip }));
   if (overlapping)
     throw invalidParameter('startip', `overlaps with ${overlapping.start_ip} to ${overlapping.end_ip}`);
+  for (const range of present) {
+    if (overlaps({ start_ip: startIp, end_ip: endip }, { start_ip: range.gateway, end_ip: range.gateway }))
+      throw invalidParameter('startip', `no guest may get ${range.gateway}, the gateway of another range`);
+    if (overlaps(range, { start_ip: gateway, end_ip: gateway }))
+      throw invalidParameter(
+        'gateway',
+        `is among the addresses of guests, ${range.start_ip} to ${range.end_ip}`,
+      );
+  }
   const uuid = randomUUID();
   await trx
     .insertInto('vlan_ip_range')
@@ -245,7 +269,8 @@ export const updateNetwork = implement(specs.updateNetwork, async ({ params, dat
     );
     if (Object.keys(changes).length > 0)
       await trx.updateTable('networks').set(changes).where('id', '=', network.id).execute();
-    await note(trx, caller, {
+    await noteNetworkChange(trx, caller, {
+      kind: 'NETWORK',
       type: 'NETWORK.UPDATE',
       description: `changed ${Object.keys(changes).join(', ') || 'nothing'} of network ${network.name}`,
       uuid: network.uuid,
@@ -273,7 +298,8 @@ export const deleteNetwork = implement(specs.deleteNetwork, async ({ params, dat
         `network ${network.name} has the cards of ${cards} instance(s): expunge them first`,
       );
     await trx.updateTable('networks').set({ removed: new Date() }).where('id', '=', network.id).execute();
-    await note(trx, caller, {
+    await noteNetworkChange(trx, caller, {
+      kind: 'NETWORK',
       type: 'NETWORK.DELETE',
       description: `deleted network ${network.name}`,
       uuid: network.uuid,
@@ -289,22 +315,3 @@ export const deleteNetwork = implement(specs.deleteNetwork, async ({ params, dat
   });
   return { jobId };
 });
-
-async function note(
-  trx: Executor,
-  caller: Caller,
-  event: {
-    readonly type: 'NETWORK.CREATE' | 'NETWORK.UPDATE' | 'NETWORK.DELETE';
-    readonly description: string;
-    readonly uuid: string;
-  },
-): Promise<void> {
-  await recordEvent(trx, {
-    type: event.type,
-    description: event.description,
-    userId: caller.userId,
-    accountId: caller.accountId,
-    resourceType: 'Network',
-    resourceUuid: event.uuid,
-  });
-}

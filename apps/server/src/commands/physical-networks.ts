@@ -4,28 +4,23 @@ import { displayableName } from '../domain/template-registration.ts';
 import { parseVlanRange } from '../domain/vlan-range.ts';
 import type { JobCommand, JobParameters, JobQueue } from '../jobs/queue.ts';
 import type { Executor } from '../store/database.ts';
-import { recordEvent } from '../store/events.ts';
 import { containing } from '../store/owner-scope.ts';
 import { pageOf } from '../store/paging.ts';
 import { lockPlace } from '../store/places.ts';
 import type { Row } from '../store/schema.ts';
 import { type Caller, implement } from './command.ts';
+import { noteNetworkChange } from './network-events.ts';
 import { pagedOf, pageFrom } from './page.ts';
 import {
   physicalNetworkEntity,
   physicalNetworkRows,
+  provider,
+  serviceProviderEntity,
   trafficTypeEntity,
 } from './responses/physical-network.ts';
 import { tagList } from './storage-tags.ts';
 
 const trafficTypes = ['Guest', 'Management', 'Public', 'Storage'];
-/** Who serves guests: nobody has to be enabled for it. */
-const provider = {
-  name: 'ConfigDrive',
-  state: 'Enabled',
-  servicelist: ['Dhcp', 'Dns', 'UserData'],
-  canenableindividualservice: false,
-};
 
 export const createPhysicalNetwork = implement(
   specs.createPhysicalNetwork,
@@ -46,7 +41,12 @@ export const createPhysicalNetwork = implement(
           tags: tagList('tags', params.tags ?? []),
         })
         .execute();
-      await note(trx, caller, uuid, `made physical network ${name} in zone ${zone.name}`);
+      await noteNetworkChange(trx, caller, {
+        kind: 'PHYSICAL.NETWORK',
+        type: 'PHYSICAL.NETWORK.CREATE',
+        description: `made physical network ${name} in zone ${zone.name}`,
+        uuid,
+      });
       return answer(jobs, trx, caller, 'createPhysicalNetwork', { networkUuid: uuid });
     });
     return { jobId, entityId: uuid };
@@ -72,7 +72,7 @@ export const updatePhysicalNetwork = implement(
     if (state !== undefined && word === undefined)
       throw invalidParameter('state', 'must be Enabled or Disabled');
     const jobId = await database.transaction().execute(async (trx) => {
-      const network = await locked(trx, params.id);
+      const network = await lockedPhysicalNetwork(trx, params.id);
       const changes = Object.fromEntries(
         Object.entries({
           vlan_range: vlanRange(params.vlan),
@@ -83,7 +83,12 @@ export const updatePhysicalNetwork = implement(
       );
       if (Object.keys(changes).length > 0)
         await trx.updateTable('physical_network').set(changes).where('id', '=', network.id).execute();
-      await note(trx, caller, network.uuid, `changed physical network ${network.name}`);
+      await noteNetworkChange(trx, caller, {
+        kind: 'PHYSICAL.NETWORK',
+        type: 'PHYSICAL.NETWORK.UPDATE',
+        description: `changed physical network ${network.name}`,
+        uuid: network.uuid,
+      });
       return answer(jobs, trx, caller, 'updatePhysicalNetwork', { networkUuid: network.uuid });
     });
     return { jobId };
@@ -94,7 +99,7 @@ export const deletePhysicalNetwork = implement(
   specs.deletePhysicalNetwork,
   async ({ params, database, jobs, caller }) => {
     const jobId = await database.transaction().execute(async (trx) => {
-      const network = await locked(trx, params.id);
+      const network = await lockedPhysicalNetwork(trx, params.id);
       const used = await trx
         .selectFrom('networks')
         .select('name')
@@ -111,7 +116,12 @@ export const deletePhysicalNetwork = implement(
         .set({ removed: new Date() })
         .where('id', '=', network.id)
         .execute();
-      await note(trx, caller, network.uuid, `deleted physical network ${network.name}`);
+      await noteNetworkChange(trx, caller, {
+        kind: 'PHYSICAL.NETWORK',
+        type: 'PHYSICAL.NETWORK.DELETE',
+        description: `deleted physical network ${network.name}`,
+        uuid: network.uuid,
+      });
       return answer(jobs, trx, caller, 'deletePhysicalNetwork', {});
     });
     return { jobId };
@@ -134,7 +144,7 @@ export const addTrafficType = implement(specs.addTrafficType, async ({ params, d
     );
   const uuid = randomUUID();
   const jobId = await database.transaction().execute(async (trx) => {
-    const network = await locked(trx, params.physicalnetworkid, 'physicalnetworkid');
+    const network = await lockedPhysicalNetwork(trx, params.physicalnetworkid, 'physicalnetworkid');
     const inserted = await trx
       .insertInto('physical_network_traffic_type')
       .values({ uuid, physical_network_id: network.id, traffic_type: type, kvm_network_label: label ?? null })
@@ -142,7 +152,12 @@ export const addTrafficType = implement(specs.addTrafficType, async ({ params, d
       .executeTakeFirst();
     if (inserted.numInsertedOrUpdatedRows === 0n)
       throw invalidParameter('traffictype', `physical network ${network.name} carries ${type} already`);
-    await note(trx, caller, network.uuid, `physical network ${network.name} carries ${type}`);
+    await noteNetworkChange(trx, caller, {
+      kind: 'TRAFFIC.TYPE',
+      type: 'TRAFFIC.TYPE.CREATE',
+      description: `physical network ${network.name} carries ${type}`,
+      uuid,
+    });
     return answer(jobs, trx, caller, 'addTrafficType', { trafficTypeUuid: uuid });
   });
   return { jobId, entityId: uuid };
@@ -171,8 +186,11 @@ export const listNetworkServiceProviders = implement(
     let query = physicalNetworkRows(database);
     if (physicalnetworkid !== undefined) query = query.where('physical_network.uuid', '=', physicalnetworkid);
     const rows = fits ? await query.execute() : [];
-    const list = rows.map((row) => ({ ...provider, id: row.uuid, physicalnetworkid: row.uuid }));
-    return pagedOf(database, list, params);
+    return pagedOf(
+      database,
+      rows.map((row) => serviceProviderEntity(row.uuid)),
+      params,
+    );
   },
 );
 
@@ -194,7 +212,11 @@ function vlanRange(text: string | undefined): string | undefined {
   return text;
 }
 
-async function locked(trx: Executor, uuid: string, param = 'id'): Promise<Row<'physical_network'>> {
+export async function lockedPhysicalNetwork(
+  trx: Executor,
+  uuid: string,
+  param = 'id',
+): Promise<Row<'physical_network'>> {
   const network = await trx
     .selectFrom('physical_network')
     .selectAll()
@@ -225,16 +247,5 @@ async function answer<C extends Answered>(
     accountId: caller.accountId,
     instanceType: 'PhysicalNetwork',
     instanceUuid: randomUUID(),
-  });
-}
-
-async function note(trx: Executor, caller: Caller, uuid: string, description: string): Promise<void> {
-  await recordEvent(trx, {
-    type: 'PHYSICAL.NETWORK.UPDATE',
-    description,
-    userId: caller.userId,
-    accountId: caller.accountId,
-    resourceType: 'PhysicalNetwork',
-    resourceUuid: uuid,
   });
 }

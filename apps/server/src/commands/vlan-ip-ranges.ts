@@ -5,6 +5,7 @@ import { readVlan } from '../domain/vlan-range.ts';
 import { takenAddresses } from '../store/network-list.ts';
 import { lockNetwork, type RangeRow, rangeRows } from '../store/networks.ts';
 import { implement } from './command.ts';
+import { noteNetworkChange } from './network-events.ts';
 import { insertRange } from './networks.ts';
 import { pagedOf } from './page.ts';
 import { reachOf } from './scope.ts';
@@ -18,6 +19,12 @@ export const createVlanIpRange = implement(specs.createVlanIpRange, async ({ par
     if (network.guest_type !== 'Shared' || network.kind !== 'bridge')
       throw invalidParameter('networkid', `network ${network.name} takes no ranges of addresses`);
     const uuid = await insertRange(trx, network.id, params);
+    await noteNetworkChange(trx, caller, {
+      kind: 'VLAN.IP.RANGE',
+      type: 'VLAN.IP.RANGE.CREATE',
+      description: `gave network ${network.name} the addresses from ${params.startip}`,
+      uuid,
+    });
     const row = await rangeRows(trx).where('vlan_ip_range.uuid', '=', uuid).executeTakeFirstOrThrow();
     return { object: rangeEntity(row) };
   });
@@ -53,6 +60,12 @@ export const deleteVlanIpRange = implement(specs.deleteVlanIpRange, async ({ par
     if (used !== undefined)
       throw new ApiError('RESOURCE_IN_USE_ERROR', `a guest of network ${network.name} has ${used}`);
     await trx.deleteFrom('vlan_ip_range').where('id', '=', row.id).execute();
+    await noteNetworkChange(trx, caller, {
+      kind: 'VLAN.IP.RANGE',
+      type: 'VLAN.IP.RANGE.DELETE',
+      description: `took the addresses from ${row.start_ip} to ${row.end_ip} from network ${network.name}`,
+      uuid: row.uuid,
+    });
   });
   return { success: true };
 });

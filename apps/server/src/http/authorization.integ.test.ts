@@ -211,6 +211,7 @@ const table: Readonly<Record<string, Row>> = {
   listPhysicalNetworks: open,
   listSupportedNetworkServices: open,
   listTrafficTypes: open,
+  updateNetworkServiceProvider: open,
   updatePhysicalNetwork: open,
   createVlanIpRange: open,
   deleteVlanIpRange: open,

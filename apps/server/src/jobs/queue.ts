@@ -37,6 +37,7 @@ export interface JobParameters {
   createPhysicalNetwork: { networkUuid: string };
   updatePhysicalNetwork: { networkUuid: string };
   deletePhysicalNetwork: object;
+  updateNetworkServiceProvider: { networkUuid: string };
   addTrafficType: { trafficTypeUuid: string };
   scaleVirtualMachine: object;
   createTags: object;

@@ -126,8 +126,23 @@ export async function belongingsOf(executor: Executor, accountIds: readonly numb
     union all
     select lower(case when format = 'ISO' then 'ISO' else 'template' end) || ' ' || name from vm_template
       where account_id = any(${accountIds}) and removed is null
+    union all
+    select 'network ' || name from networks where account_id = any(${accountIds}) and removed is null
     limit 5`.execute(executor);
   return rows.map(({ what }) => what);
+}
+
+/** Networks that domains as such may use, in words. */
+export async function networksOfDomains(executor: Executor, domainIds: readonly number[]): Promise<string[]> {
+  const rows = await executor
+    .selectFrom('networks')
+    .select('name')
+    .where('domain_id', 'in', domainIds)
+    .where('removed', 'is', null)
+    .orderBy('id')
+    .limit(5)
+    .execute();
+  return rows.map(({ name }) => `network ${name}`);
 }
 
 export async function accountsOfDomains(executor: Executor, domainIds: readonly number[]) {

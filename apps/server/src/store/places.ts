@@ -42,6 +42,7 @@ const contents = {
     ['volumes', 'data_center_id', 'volume'],
     ['storage_pool', 'data_center_id', 'storage pool'],
     ['networks', 'data_center_id', 'network'],
+    ['physical_network', 'data_center_id', 'physical network'],
   ],
   host_pod_ref: [
     ['cluster', 'pod_id', 'cluster'],

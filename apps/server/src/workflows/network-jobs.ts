@@ -1,6 +1,10 @@
 import { describeError } from '@millrace/core';
 import { loadNetwork } from '../commands/responses/network.ts';
-import { loadPhysicalNetwork, loadTrafficType } from '../commands/responses/physical-network.ts';
+import {
+  loadPhysicalNetwork,
+  loadTrafficType,
+  serviceProviderEntity,
+} from '../commands/responses/physical-network.ts';
 import type { JobContext } from '../jobs/job-context.ts';
 import type { JobDefinitions } from '../jobs/job-runner.ts';
 import { callHost } from './agent-call.ts';
@@ -18,6 +22,7 @@ export function networkJobs(
   | 'updatePhysicalNetwork'
   | 'deletePhysicalNetwork'
   | 'addTrafficType'
+  | 'updateNetworkServiceProvider'
 > {
   const physical = {
     run: (context: JobContext<'createPhysicalNetwork'> | JobContext<'updatePhysicalNetwork'>) =>
@@ -35,6 +40,11 @@ export function networkJobs(
     createPhysicalNetwork: physical,
     updatePhysicalNetwork: physical,
     deletePhysicalNetwork: { run: async () => ({ success: true }) },
+    updateNetworkServiceProvider: {
+      run: async ({ parameters }) => ({
+        networkserviceprovider: serviceProviderEntity(parameters.networkUuid),
+      }),
+    },
     addTrafficType: {
       run: (context) =>
         context.read(async (database) => ({

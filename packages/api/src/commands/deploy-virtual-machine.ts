@@ -38,7 +38,7 @@ export const deployVirtualMachine = defineCommand({
     projectid: param.uuidOrAll('the project that will own it', refused('there are no projects')),
     group: param.string('the group', refused('there are no groups of instances')),
     customid: param.string('the ID it shall have', refused('IDs are given by the server')),
-    ipaddress: param.string('the address of the guest', refused(later)),
+    ipaddress: param.string('the address of the guest in the first network; a free one when absent'),
     ip6address: param.string('the IPv6 address of the guest', refused(later)),
     macaddress: param.string('the MAC address of the guest', refused(later)),
     iptonetworklist: param.groups('networks with addresses', refused('use networkids')),

@@ -126,6 +126,20 @@ export const listNetworkServiceProviders = defineCommand({
   roles: adminOnly,
 });
 
+export const updateNetworkServiceProvider = defineCommand({
+  name: 'updateNetworkServiceProvider',
+  description: 'Enables a provider of services: the one that there is, config drives, always is',
+  isAsync: true,
+  params: {
+    id: param.uuid('the provider', { required: true }),
+    state: param.string('Enabled', refused('config drives cannot be switched off', 'enabled')),
+    servicelist: param.list('services to enable', ignored('all are enabled')),
+  },
+  response: { ...serviceProviderFields, ...jobFields },
+  result: { kind: 'object', key: 'networkserviceprovider' },
+  roles: adminOnly,
+});
+
 export const listSupportedNetworkServices = defineCommand({
   name: 'listSupportedNetworkServices',
   description: 'Lists what networks can offer',

@@ -1,4 +1,9 @@
-import type { EntityOf, physicalNetworkFields, trafficTypeFields } from '@millrace/api';
+import type {
+  EntityOf,
+  physicalNetworkFields,
+  serviceProviderFields,
+  trafficTypeFields,
+} from '@millrace/api';
 import type { Executor } from '../../store/database.ts';
 
 export function physicalNetworkRows(executor: Executor) {
@@ -40,6 +45,19 @@ export function trafficTypeEntity(row: {
     physicalnetworkid: row.network_uuid,
     kvmnetworklabel: row.kvm_network_label ?? undefined,
   };
+}
+
+/** Who serves guests: nobody has to be enabled for it. */
+export const provider = {
+  name: 'ConfigDrive',
+  state: 'Enabled',
+  servicelist: ['Dhcp', 'Dns', 'UserData'],
+  canenableindividualservice: false,
+};
+
+/** Each physical network has the one provider, which goes by the network's ID. */
+export function serviceProviderEntity(networkUuid: string): EntityOf<typeof serviceProviderFields> {
+  return { ...provider, id: networkUuid, physicalnetworkid: networkUuid };
 }
 
 /** @throws Error when there is no such physical network */
