@@ -108,6 +108,8 @@ export function makeHolds(options: HoldsOptions): Holds {
         return;
       }
       await renew(held);
+      // given up while it was written: nothing of it is to stay behind
+      if (!pools.has(held.pool.path)) await removeLease(held.pool, hostUuid);
       if (held.failing) log.info({ pool: held.pool.uuid }, 'the lease on the pool is renewed again');
       held.failing = false;
     } catch (error) {
