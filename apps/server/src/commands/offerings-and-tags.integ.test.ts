@@ -98,6 +98,8 @@ test('a cluster has an over-commitment of its own until it follows the cloud aga
   const before = await memory();
   assert.equal((await set('3')).status, 200);
   assert.deepEqual(await memory(), ['3.0', (24 * 1024 ** 3).toFixed(1), '3']);
+  assert.equal((await set('1.5')).status, 200);
+  assert.deepEqual(await memory(), ['1.5', (12 * 1024 ** 3).toFixed(1), '1.5']);
   assert.equal(rows(await api.call('listConfigurations', { name }))[0]!['value'], before[2]);
   await set('');
   assert.deepEqual(await memory(), before);

@@ -18,6 +18,13 @@ test('numbers are whole and within their range', () => {
   }
 });
 
+test('over-commitment takes fractions', () => {
+  const definition = settings['mem.overprovisioning.factor'];
+  assert.deepEqual(parseSetting(definition, '1.50'), { value: 1.5 });
+  for (const text of ['0.9', '10.5', '1.', '.5', '1e1', '1.00001', '1,5'])
+    assert.deepEqual(parseSetting(definition, text), { problem: 'must be a number from 1 to 10' }, text);
+});
+
 test('CIDR lists take both families, and every entry must be one', () => {
   const definition = settings['direct.download.egress.allowed.cidrs'];
   assert.deepEqual(parseSetting(definition, '10.0.0.0/8, fd00::/8,127.0.0.1/32'), {

@@ -15,6 +15,8 @@ export interface NumberSetting extends SettingBase {
   readonly default: number;
   readonly min: number;
   readonly max: number;
+  /** Takes up to four digits after the point. Default: whole numbers alone. */
+  readonly fractions?: true;
 }
 
 export interface BooleanSetting extends SettingBase {
@@ -236,6 +238,7 @@ export const settings = {
   'cpu.overprovisioning.factor': {
     ...instances,
     kind: 'number',
+    fractions: true,
     default: 4,
     min: 1,
     max: 100,
@@ -244,6 +247,7 @@ export const settings = {
   'mem.overprovisioning.factor': {
     ...instances,
     kind: 'number',
+    fractions: true,
     default: 1,
     min: 1,
     max: 10,
@@ -298,11 +302,11 @@ export function parseSetting(
   const trimmed = text.trim();
   switch (definition.kind) {
     case 'number': {
-      const value = /^-?\d{1,16}$/.test(trimmed) ? Number(trimmed) : Number.NaN;
+      const pattern = definition.fractions ? /^-?\d{1,16}(\.\d{1,4})?$/ : /^-?\d{1,16}$/;
+      const value = pattern.test(trimmed) ? Number(trimmed) : Number.NaN;
+      const kind = definition.fractions ? 'number' : 'whole number';
       const good = value >= definition.min && value <= definition.max;
-      return good
-        ? { value }
-        : { problem: `must be a whole number from ${definition.min} to ${definition.max}` };
+      return good ? { value } : { problem: `must be a ${kind} from ${definition.min} to ${definition.max}` };
     }
     case 'boolean':
       return /^(true|false)$/i.test(trimmed)
