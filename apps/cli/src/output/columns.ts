@@ -19,6 +19,7 @@ const usualColumns: Readonly<Record<string, readonly string[]>> = {
   volume: ['id', 'name', 'type', 'state', 'size', 'vmname', 'storage'],
   event: ['created', 'level', 'type', 'state', 'username', 'description'],
   configuration: ['name', 'value', 'scope', 'category', 'description'],
+  capacity: ['name', 'zonename', 'capacityused', 'capacityallocated', 'capacitytotal', 'percentused'],
   user: ['id', 'username', 'account', 'domain', 'state', 'email'],
   account: ['id', 'name', 'rolename', 'domain', 'state'],
   domain: ['id', 'name', 'path', 'state'],
