@@ -2,10 +2,10 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { hasErrorCode, spawnProgram } from '@millrace/core';
+import { describeError, hasErrorCode, spawnProgram } from '@millrace/core';
 import { FetchFault } from '../errors.ts';
 import { connectNbd, type NbdClient } from './nbd-client.ts';
-import { type RbdPool, requireRbdName, requireRbdPool, withSecretFile } from './rbd-pool.ts';
+import { type RbdPool, requireRbdName, requireRbdPool, withoutSecret, withSecretFile } from './rbd-pool.ts';
 
 const startsWithinMs = 60_000;
 
@@ -55,8 +55,7 @@ export async function openRbdDevice(pool: RbdPool, image: string, signal: AbortS
       const deadline = performance.now() + startsWithinMs;
       while (!(await stat(socketPath).catch(() => undefined))) {
         signal.throwIfAborted();
-        if (ended || performance.now() > deadline)
-          throw new FetchFault('POOL_UNAVAILABLE', `${pool.pool}/${image}: ${complaints.trim().slice(-500)}`);
+        if (ended || performance.now() > deadline) throw new Error('the image is not served');
         await delay(10);
       }
       const client = await connectListening(socketPath, deadline);
@@ -75,8 +74,11 @@ export async function openRbdDevice(pool: RbdPool, image: string, signal: AbortS
         },
       };
     } catch (error) {
+      // by then it has said why
       await kill();
-      throw error;
+      signal.throwIfAborted();
+      const said = withoutSecret(pool, complaints).trim().slice(-500) || describeError(error);
+      throw new FetchFault('POOL_UNAVAILABLE', `${pool.pool}/${image}: ${said}`, { cause: error });
     }
   });
 }

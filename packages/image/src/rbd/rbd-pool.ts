@@ -1,7 +1,7 @@
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runProgram } from '@millrace/core';
+import { MillraceError, runProgram } from '@millrace/core';
 import { FetchFault } from '../errors.ts';
 
 /** A pool of RADOS block devices, and who may use it. */
@@ -74,10 +74,26 @@ export async function runCeph(
   requireRbdPool(pool);
   return withSecretFile(pool, async (descriptor) => {
     const access = ['--conf', '/dev/null', '-m', pool.monitors.join(','), '--id', pool.user];
-    const { stdout } = await runProgram(program, [...access, '--keyfile', '/proc/self/fd/3', ...argv], {
-      signal: AbortSignal.any([signal, AbortSignal.timeout(limitSeconds * 1000)]),
-      descriptors: [descriptor],
-    });
-    return stdout;
+    try {
+      const { stdout } = await runProgram(program, [...access, '--keyfile', '/proc/self/fd/3', ...argv], {
+        signal: AbortSignal.any([signal, AbortSignal.timeout(limitSeconds * 1000)]),
+        descriptors: [descriptor],
+      });
+      return stdout;
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+      const { stderr } = error.details;
+      throw new MillraceError(error.code, withoutSecret(pool, error.message), {
+        details: {
+          ...error.details,
+          ...(typeof stderr === 'string' ? { stderr: withoutSecret(pool, stderr) } : {}),
+        },
+      });
+    }
   });
+}
+
+/** What a program of Ceph said, fit for others: it prints a key that it cannot read. */
+export function withoutSecret({ secret }: Pick<RbdPool, 'secret'>, text: string): string {
+  return text.replaceAll(secret, '(the key)');
 }
