@@ -8,6 +8,8 @@ test('everything has a default', () => {
     stateDir: '/var/lib/millrace/agent',
     serverUrls: ['https://127.0.0.1:8250'],
     sharedPaths: [],
+    storePaths: [],
+    role: 'host',
     mountDirectory: '/var/lib/millrace/mounts',
     libvirtUri: 'qemu:///system',
     virtType: 'auto',

@@ -9,6 +9,15 @@ export const defaultStateDir = '/var/lib/millrace/agent';
 
 const absolutePath = z.string().startsWith('/', 'must be an absolute path');
 
+const pathList = z.preprocess(
+  (value) =>
+    String(value ?? '')
+      .split(',')
+      .map((path) => path.trim())
+      .filter((path) => path !== ''),
+  z.array(absolutePath),
+);
+
 const schema = z.object({
   /** State directory of this agent, mode 0700: its identity and settings. */
   stateDir: absolutePath.default(defaultStateDir),
@@ -36,14 +45,17 @@ const schema = z.object({
   /** Directory of the local storage pool, as libvirt and QEMU see it. */
   poolPath: absolutePath.optional(),
   /** Mounted directories that the server may use as storage pools: a comma list. The operator mounts them. */
-  sharedPaths: z.preprocess(
-    (value) =>
-      String(value ?? '')
-        .split(',')
-        .map((path) => path.trim())
-        .filter((path) => path !== ''),
-    z.array(absolutePath),
-  ),
+  sharedPaths: pathList,
+  /** Directories that the server may use as image stores; they need not be mounted: a comma list. */
+  storePaths: pathList,
+  /** Where images are served to other hosts and to users: `ADDRESS:PORT`. Unset: nowhere. */
+  imageListen: z
+    .string()
+    .regex(/^(\[[0-9a-f:.]+\]|[0-9.]+):\d{1,5}$/i, 'must be ADDRESS:PORT, for example 0.0.0.0:8251')
+    .optional(),
+  /** How users reach that from outside. */
+  imageUrl: z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).optional(),
+  role: z.enum(['host', 'image-store']).default('host'),
   /** Where NFS shares that are storage pools are mounted. The same on every host, or guests cannot move. */
   mountDirectory: absolutePath.default('/var/lib/millrace/mounts'),
   libvirtUri: z.string().min(1).default('qemu:///system'),
@@ -61,6 +73,10 @@ const variables: Readonly<Record<keyof AgentConfig, string>> = {
   joinToken: 'MILLRACE_JOIN_TOKEN',
   poolPath: 'MILLRACE_POOL_PATH',
   sharedPaths: 'MILLRACE_SHARED_PATHS',
+  storePaths: 'MILLRACE_STORE_PATHS',
+  imageListen: 'MILLRACE_IMAGE_LISTEN',
+  imageUrl: 'MILLRACE_IMAGE_URL',
+  role: 'MILLRACE_ROLE',
   mountDirectory: 'MILLRACE_MOUNT_DIR',
   libvirtUri: 'MILLRACE_LIBVIRT_URI',
   virtType: 'MILLRACE_VIRT_TYPE',

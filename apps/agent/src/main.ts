@@ -49,11 +49,14 @@ async function settingsFor(command: AgentCommand): Promise<Readonly<Record<strin
   const settings = { ...kept, ...given };
   if (command.kind !== 'join') return settings;
   return {
-    MILLRACE_POOL_PATH: defaultPoolPath,
+    ...(command.role === 'image-store' ? {} : { MILLRACE_POOL_PATH: defaultPoolPath }),
     ...settings,
     MILLRACE_SERVER_URL: command.serverUrls.join(','),
     ...(command.poolPath === undefined ? {} : { MILLRACE_POOL_PATH: command.poolPath }),
     ...(command.sharedPaths === undefined ? {} : { MILLRACE_SHARED_PATHS: command.sharedPaths }),
+    ...(command.storePaths === undefined ? {} : { MILLRACE_STORE_PATHS: command.storePaths }),
+    ...(command.imageListen === undefined ? {} : { MILLRACE_IMAGE_LISTEN: command.imageListen }),
+    ...(command.role === undefined ? {} : { MILLRACE_ROLE: command.role }),
   };
 }
 

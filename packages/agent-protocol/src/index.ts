@@ -3,4 +3,4 @@ export * from './join.ts';
 export * from './messages.ts';
 export * from './networks.ts';
 export * from './peer.ts';
-export { poolReference } from './pool-methods.ts';
+export { fileName, poolReference } from './pool-methods.ts';

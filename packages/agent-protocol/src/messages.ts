@@ -7,6 +7,7 @@ import { fileName, poolMethods, poolReference } from './pool-methods.ts';
 export const protocolVersion = 1;
 
 const bytes = z.number().int().nonnegative();
+const imageServerUrl = z.url({ protocol: /^https?$/ });
 const milliseconds = z.number().int().nonnegative();
 const uuid = z.uuid();
 
@@ -409,6 +410,10 @@ export const serverMethods = {
       /** `kvm` when the CPU can, else `qemu` (TCG). */
       virtType: z.enum(['kvm', 'qemu']),
       addresses: z.array(z.string()),
+      /** `image-store`: a machine without a hypervisor that looks after image stores. */
+      role: z.enum(['host', 'image-store']).optional(),
+      /** Where it serves images, when it does: for other hosts, and for users. */
+      imageServer: z.object({ hostUrl: imageServerUrl, publicUrl: imageServerUrl }).optional(),
       localPool: z.object({ path: z.string(), capacityBytes: bytes, availableBytes: bytes }).optional(),
       /** Every domain libvirt knows, so that the server can correct what it believes. */
       vms: z.array(vmStateReport),

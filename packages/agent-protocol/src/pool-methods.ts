@@ -80,6 +80,32 @@ export const poolMethods = {
     result: z.object({ outcome: z.enum(['silent', 'renewed', 'released']) }),
     progress: z.never(),
   },
+  /** Reads a committed image back: the digest of the file as it is stored, which transfers from this pool have to yield. */
+  'template.digest': {
+    params: z.object({ pool: poolReference, installPath: fileName }),
+    result: z.object({ checksum: z.string(), sizeBytes: bytes }),
+    progress: z.never(),
+  },
+  /** Offers a committed image to whoever has the path that is answered, until it expires. Nothing is kept: asked again it offers anew. */
+  'image.serve': {
+    params: z.object({
+      pool: poolReference,
+      installPath: fileName,
+      /** What the file is called where it is saved. */
+      name: z.string().min(1).max(255),
+      lifetimeSeconds: z
+        .number()
+        .int()
+        .min(1)
+        .max(30 * 24 * 3600),
+    }),
+    result: z.object({
+      /** To be put behind the host's address for images. Secret: it is the permission itself. */
+      path: z.string().startsWith('/'),
+      sizeBytes: bytes,
+    }),
+    progress: z.never(),
+  },
   'pool.stats': {
     params: z.object({ pool: poolReference }),
     result: z.object({ capacityBytes: bytes, availableBytes: bytes }),

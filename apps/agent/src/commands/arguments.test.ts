@@ -20,8 +20,21 @@ test('a join names servers, token and directories', () => {
     token: 'T',
     poolPath: '/p',
     sharedPaths: '/s,/t',
+    storePaths: undefined,
+    imageListen: undefined,
+    role: undefined,
     start: true,
   });
+});
+
+test('a machine for image stores serves images without being told where', () => {
+  const argv = ['join', 'https://a:8250', '--token', 'T', '--role', 'image-store', '--store', '/srv/images'];
+  const command = parseCommand(argv);
+  assert.ok(command.kind === 'join');
+  assert.deepEqual(
+    [command.role, command.storePaths, command.imageListen],
+    ['image-store', '/srv/images', '0.0.0.0:8251'],
+  );
 });
 
 test('without a word the agent runs, and what no word takes is a problem', () => {

@@ -12,6 +12,9 @@ export const agentHelp = `Runs the agent of a KVM host, or makes a machine one.
   --token T          from addHost on the server (or - to read it from standard input); it works once, for an hour
   --pool DIR         directory of the local storage pool (default /var/lib/millrace/pool)
   --shared DIR,…     mounted directories that may be storage pools of the type SharedMountPoint
+  --role R           host (default), or image-store: a machine without a hypervisor that looks after image stores
+  --store DIR,…      directories that may be image stores (NFS shares need not be named)
+  --image-listen A:P address and port on which images are served to hosts and users (image-store: default 0.0.0.0:8251)
   --no-start         do not make a systemd unit and start it, only say how to start the agent
 
 Settings are kept in /var/lib/millrace/agent/agent.env; the environment goes before them:
@@ -20,6 +23,10 @@ Settings are kept in /var/lib/millrace/agent/agent.env; the environment goes bef
   MILLRACE_SERVER_URL    the servers, with commas
   MILLRACE_POOL_PATH     directory of the local storage pool
   MILLRACE_SHARED_PATHS  mounted directories that may be shared storage pools, with commas
+  MILLRACE_STORE_PATHS   directories that may be image stores, with commas
+  MILLRACE_IMAGE_LISTEN  ADDRESS:PORT on which images are served; unset: nowhere
+  MILLRACE_IMAGE_URL     how users reach that from outside, when it is another URL
+  MILLRACE_ROLE          host or image-store
   MILLRACE_MOUNT_DIR     where NFS pools are mounted (/var/lib/millrace/mounts, the same on every host)
   MILLRACE_LIBVIRT_URI   the libvirt to use (qemu:///system)
   MILLRACE_VIRT_TYPE     auto, kvm or qemu (emulation)
@@ -38,6 +45,9 @@ export type AgentCommand =
       readonly token: string;
       readonly poolPath: string | undefined;
       readonly sharedPaths: string | undefined;
+      readonly storePaths: string | undefined;
+      readonly imageListen: string | undefined;
+      readonly role: string | undefined;
       readonly start: boolean;
     }
   | { readonly kind: 'problem'; readonly problem: string };
@@ -78,6 +88,9 @@ function parseJoin(argv: readonly string[]): AgentCommand {
       token: { type: 'string' },
       pool: { type: 'string' },
       shared: { type: 'string' },
+      store: { type: 'string' },
+      'image-listen': { type: 'string' },
+      role: { type: 'string' },
       'no-start': { type: 'boolean' },
     },
   });
@@ -90,6 +103,9 @@ function parseJoin(argv: readonly string[]): AgentCommand {
     token: values.token,
     poolPath: values.pool,
     sharedPaths: values.shared,
+    storePaths: values.store,
+    imageListen: values['image-listen'] ?? (values.role === 'image-store' ? '0.0.0.0:8251' : undefined),
+    role: values.role,
     start: !values['no-start'],
   };
 }

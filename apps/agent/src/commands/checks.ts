@@ -23,6 +23,7 @@ export interface CheckOptions {
   readonly poolPath?: string | undefined;
   readonly sharedPaths: readonly string[];
   readonly libvirtUri: string;
+  readonly role: 'host' | 'image-store';
   /** Of a joined host: its server must prove to be of this CA. */
   readonly caCertificate: string | undefined;
   readonly signal: AbortSignal;
@@ -52,15 +53,27 @@ const programs: readonly (readonly [program: string, packageName: string, lost: 
   ['nfs-cat', 'libnfs-utils', 'images cannot be read from nfs:// URLs'],
 ];
 
+/** What a machine that only looks after image stores needs of them. */
+const forImages = new Set([
+  'qemu-img',
+  'prlimit',
+  'bwrap',
+  'xz',
+  'bzip2',
+  'lbzip2',
+  'zstd',
+  'igzip',
+  'nfs-cat',
+]);
+
 /** Everything that keeps this machine from being a good host, and what is fine. */
 export async function checkHost(options: CheckOptions): Promise<Finding[]> {
+  const runsInstances = options.role === 'host';
+  const needed = runsInstances ? programs : programs.filter(([program]) => forImages.has(program));
   const findings = await Promise.all([
     checkRoot(),
-    checkCpu(),
-    ...programs.map((entry) => checkProgram(...entry)),
-    checkLibvirt(options),
-    checkName(),
-    checkPool(options.poolPath),
+    ...needed.map((entry) => checkProgram(...entry)),
+    ...(runsInstances ? [checkCpu(), checkLibvirt(options), checkName(), checkPool(options.poolPath)] : []),
     ...options.sharedPaths.map(checkShared),
     ...options.serverUrls.map((url) => checkServer(url, options)),
   ]);

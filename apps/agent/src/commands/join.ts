@@ -51,6 +51,10 @@ export async function runJoin({ config, token, start, note, signal }: JoinComman
     MILLRACE_SERVER_URL: config.serverUrls.join(','),
     ...(config.poolPath === undefined ? {} : { MILLRACE_POOL_PATH: config.poolPath }),
     ...(config.sharedPaths.length === 0 ? {} : { MILLRACE_SHARED_PATHS: config.sharedPaths.join(',') }),
+    ...(config.storePaths.length === 0 ? {} : { MILLRACE_STORE_PATHS: config.storePaths.join(',') }),
+    ...(config.imageListen === undefined ? {} : { MILLRACE_IMAGE_LISTEN: config.imageListen }),
+    ...(config.imageUrl === undefined ? {} : { MILLRACE_IMAGE_URL: config.imageUrl }),
+    ...(config.role === 'host' ? {} : { MILLRACE_ROLE: config.role }),
   });
   await storeIdentity(config.stateDir, identity);
   note(`${hostname()} has joined as host ${identity.hostUuid}; settings: ${settingsPath(config.stateDir)}`);

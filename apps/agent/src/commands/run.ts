@@ -14,9 +14,12 @@ import { makeConsoleLogs } from '../hypervisor/console-log.ts';
 import { listDomains } from '../hypervisor/domains.ts';
 import { followEvents } from '../hypervisor/events.ts';
 import { makeVirsh } from '../hypervisor/virsh.ts';
+import { grantKey } from '../image-server/grant.ts';
+import { type ImageServer, startImageServer } from '../image-server/image-server.ts';
 import { makeCertificateRequest } from '../join/certificate-request.ts';
 import { joinServer } from '../join/join.ts';
 import { firstServer, serverAt } from '../join/server-order.ts';
+import { makeLanes } from '../lanes.ts';
 import { makeOperations, throughOperations } from '../operations.ts';
 import { makeWatch } from '../reconcile/watch.ts';
 import { reconnectDelayMs } from '../session/backoff.ts';
@@ -30,6 +33,7 @@ import {
   storeIdentity,
 } from '../state/identity.ts';
 import { loadImageEngine } from '../storage/image-engine.ts';
+import { makePoolAccess, type PoolAccess } from '../storage/pool-access.ts';
 import { makeHostTransfers } from '../storage/transfers.ts';
 
 const expiryWarningMs = 30 * 24 * 3600_000;
@@ -104,8 +108,13 @@ async function runAgent(
   signal: AbortSignal,
 ): Promise<void> {
   const virsh = makeVirsh({ uri: config.libvirtUri });
-  const virtType = await chooseVirtType(config.virtType, log);
-  const listVms = (listSignal: AbortSignal) => listDomains(virsh, listSignal);
+  const hasHypervisor = config.role === 'host';
+  const virtType = hasHypervisor ? await chooseVirtType(config.virtType, log) : 'qemu';
+  const listVms = (listSignal: AbortSignal) =>
+    hasHypervisor ? listDomains(virsh, listSignal) : Promise.resolve([]);
+  const lanes = makeLanes();
+  const pools = makePoolAccess({ ...config, lanes });
+  await using imageServer = await openImageServer(config, { identity, pools, log });
   const watch = makeWatch({ list: listVms, log });
   const operations = makeOperations({ now: () => performance.now(), log, reads: readMethods });
   const transfers = makeHostTransfers(loadImageEngine);
@@ -125,7 +134,9 @@ async function runAgent(
     engine: loadImageEngine,
     transfers,
     virtType,
-    poolAccess: config,
+    lanes,
+    pools,
+    imageServer: () => imageServer.running,
     log,
   });
   const shared = throughOperations(handlers, operations);
@@ -139,7 +150,14 @@ async function runAgent(
       dial: (ticket, dialSignal) => dialServer({ serverUrl, identity, ticket, signal: dialSignal }),
     }),
   });
-  const factsDeps = { virsh, virtType, poolPath: config.poolPath, log };
+  const factsDeps = {
+    virsh,
+    virtType,
+    poolPath: config.poolPath,
+    role: config.role,
+    imageServer: () => imageServer.running,
+    log,
+  };
   log.info(
     { host: identity.hostUuid, virtType, pool: config.poolPath, libvirt: config.libvirtUri },
     'agent started',
@@ -147,17 +165,19 @@ async function runAgent(
 
   // the eyes stay open until the operations have ended: stopping a VM waits for its events
   const watching = new AbortController();
-  const eyes = Promise.all([
-    watch.run(watching.signal),
-    holds.run(watching.signal),
-    followEvents({
-      uri: config.libvirtUri,
-      log,
-      onEvent: watch.onEvent,
-      onStart: () => watch.look(true),
-      signal: watching.signal,
-    }),
-  ]);
+  const eyes = hasHypervisor
+    ? Promise.all([
+        watch.run(watching.signal),
+        holds.run(watching.signal),
+        followEvents({
+          uri: config.libvirtUri,
+          log,
+          onEvent: watch.onEvent,
+          onStart: () => watch.look(true),
+          signal: watching.signal,
+        }),
+      ])
+    : Promise.resolve();
   await runSession(
     {
       serverUrls: config.serverUrls,
@@ -181,4 +201,29 @@ async function runAgent(
   watching.abort(new Error('the agent is stopping'));
   await eyes;
   log.info({}, 'stopped');
+}
+
+/**
+ * The image server, where there is to be one. A host whose port is taken still runs instances; a machine that is there for
+ * image stores alone has nothing else to do.
+ */
+async function openImageServer(
+  { imageListen, imageUrl, role }: AgentConfig,
+  deps: { readonly identity: Identity; readonly pools: PoolAccess; readonly log: Logger },
+): Promise<AsyncDisposable & { readonly running: ImageServer | undefined }> {
+  let running: ImageServer | undefined;
+  try {
+    if (imageListen !== undefined)
+      running = await startImageServer({
+        listen: imageListen,
+        publicUrl: imageUrl,
+        key: grantKey(deps.identity.privateKey),
+        resolve: deps.pools.resolve,
+        log: deps.log,
+      });
+  } catch (error) {
+    if (role === 'image-store') throw error;
+    deps.log.error({ listen: imageListen, reason: describeError(error) }, 'images are not served from here');
+  }
+  return { running, [Symbol.asyncDispose]: async () => running?.[Symbol.asyncDispose]() };
 }

@@ -5,15 +5,17 @@ import type { Holds } from '../fencing/holds.ts';
 import type { ConsoleLogs } from '../hypervisor/console-log.ts';
 import { makeNetworks } from '../hypervisor/networks.ts';
 import type { Virsh } from '../hypervisor/virsh.ts';
-import { makeLanes } from '../lanes.ts';
+import type { ImageServer } from '../image-server/image-server.ts';
+import type { Lanes } from '../lanes.ts';
 import type { Watch } from '../reconcile/watch.ts';
 import type { ImageEngine } from '../storage/image-engine.ts';
-import { makePoolAccess, type PoolAccessOptions } from '../storage/pool-access.ts';
+import type { PoolAccess } from '../storage/pool-access.ts';
 import type { HostTransfers } from '../storage/transfers.ts';
 import { byPoolType } from './by-pool-type.ts';
 import { makeChecksumFind } from './checksum-find.ts';
 import type { SharedMethods } from './handler.ts';
 import { makeImageProbe } from './image-probe.ts';
+import { makeImageServe } from './image-serve.ts';
 import { makeNetworkRemove } from './network-remove.ts';
 import { onlyInOwnPools } from './own-pools.ts';
 import { makePoolAttach, makePoolDetach } from './pool-attach.ts';
@@ -28,6 +30,7 @@ import { makeRbdVolumeCreate } from './rbd-volume-create.ts';
 import { makeRbdVolumeRemove } from './rbd-volume-remove.ts';
 import { makeRbdVolumeResize } from './rbd-volume-resize.ts';
 import { makeTemplateCheck } from './template-check.ts';
+import { makeTemplateDigest } from './template-digest.ts';
 import { makeTemplatePrepare } from './template-prepare.ts';
 import { makeTemplateRemove } from './template-remove.ts';
 import { makeVmCdrom } from './vm-cdrom.ts';
@@ -52,8 +55,10 @@ export interface HandlerDeps {
   readonly engine: () => Promise<ImageEngine>;
   readonly transfers: HostTransfers;
   readonly virtType: 'kvm' | 'qemu';
+  readonly lanes: Lanes;
   /** The only directories in which the server may do anything. */
-  readonly poolAccess: Omit<PoolAccessOptions, 'lanes'>;
+  readonly pools: PoolAccess;
+  readonly imageServer: () => ImageServer | undefined;
   readonly log: Logger;
 }
 
@@ -64,17 +69,16 @@ export const readMethods: ReadonlySet<keyof AgentMethods> = new Set([
   'vm.console',
   'pool.stats',
   'pool.lease.watch',
+  'image.serve',
+  'template.digest',
 ]);
 
 /** Everything that any server can ask of this host. */
 export function makeHandlers(given: HandlerDeps): Handlers<SharedMethods> {
-  const lanes = makeLanes();
-  const pools = makePoolAccess({ ...given.poolAccess, lanes });
+  const { pools } = given;
   const deps = {
     ...given,
-    lanes,
-    pools,
-    networks: makeNetworks({ ...given, lanes }),
+    networks: makeNetworks(given),
     transfers: given.transfers.use,
   };
   const handlers: Handlers<SharedMethods> = {
@@ -83,6 +87,8 @@ export function makeHandlers(given: HandlerDeps): Handlers<SharedMethods> {
     'template.prepare': makeTemplatePrepare(deps),
     'template.check': makeTemplateCheck(),
     'template.remove': makeTemplateRemove(deps),
+    'template.digest': makeTemplateDigest(),
+    'image.serve': makeImageServe(deps),
     'volume.create': makeVolumeCreate(deps),
     'volume.attach': makeVolumeAttach(deps),
     'volume.detach': makeVolumeDetach(deps),

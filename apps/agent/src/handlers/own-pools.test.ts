@@ -24,6 +24,7 @@ function guarded(poolPath: string | undefined) {
     lanes: makeLanes(),
     poolPath,
     sharedPaths: ['/shared'],
+    storePaths: [],
     mountDirectory: '/mounts',
   });
   return { done, handlers: onlyInOwnPools(access, handlers as never) };

@@ -6,6 +6,8 @@ import type { SharedMethods } from './handler.ts';
 const attaching: ReadonlySet<string> = new Set([
   'pool.attach',
   'pool.detach',
+  // what it grants is opened again later, maybe by the next process
+  'image.serve',
 ] satisfies (keyof SharedMethods)[]);
 
 /**

@@ -32,7 +32,14 @@ test('addresses are told without loopback and link-local ones, IPv4 first', () =
 
 test('this host’s own facts and load fit the protocol; a pool that is not there is left out', async () => {
   const { signal } = new AbortController();
-  const deps = { virsh: async () => '', virtType: 'qemu' as const, poolPath: '/', log: silentLogger };
+  const deps = {
+    virsh: async () => '',
+    virtType: 'qemu' as const,
+    poolPath: '/',
+    role: 'host' as const,
+    imageServer: () => undefined,
+    log: silentLogger,
+  };
   const facts = serverMethods['host.hello'].params.parse({ ...(await hostFacts(deps, signal)), vms: [] });
   assert.ok(facts.cpus > 0 && facts.memoryBytes > 0 && facts.localPool!.capacityBytes > 0);
   assert.ok(serverMethods['host.heartbeat'].params.parse(await hostLoad(deps)).memoryFreeBytes > 0);

@@ -3,6 +3,7 @@ import { type ParamsOf, protocolVersion, type ServerMethods } from '@millrace/ag
 import { describeError, type Logger } from '@millrace/core';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Virsh } from '../hypervisor/virsh.ts';
+import type { ImageServer } from '../image-server/image-server.ts';
 import { spaceOf } from '../storage/pool.ts';
 
 export type HostFacts = Omit<ParamsOf<ServerMethods, 'host.hello'>, 'vms'>;
@@ -12,6 +13,9 @@ export interface FactsDeps {
   readonly virsh: Virsh;
   readonly virtType: 'kvm' | 'qemu';
   readonly poolPath: string | undefined;
+  readonly role: 'host' | 'image-store';
+  /** Where this host serves images, once it does. */
+  readonly imageServer: () => ImageServer | undefined;
   readonly log: Logger;
 }
 
@@ -21,10 +25,12 @@ export interface FactsDeps {
  */
 export async function hostFacts(deps: FactsDeps, signal: AbortSignal): Promise<HostFacts> {
   const [hypervisorVersion, localPool] = await Promise.all([
-    deps.virsh(['version'], { signal }).then(parseVersion),
+    deps.role === 'image-store' ? 'none' : deps.virsh(['version'], { signal }).then(parseVersion),
     localPoolOf(deps),
   ]);
   const processors = cpus();
+  const addresses = addressesOf(networkInterfaces());
+  const imageServer = deps.imageServer()?.urls(addresses);
   return {
     protocolVersion,
     agentVersion: packageJson.version,
@@ -35,7 +41,9 @@ export async function hostFacts(deps: FactsDeps, signal: AbortSignal): Promise<H
     memoryBytes: totalmem(),
     hypervisorVersion,
     virtType: deps.virtType,
-    addresses: addressesOf(networkInterfaces()),
+    addresses,
+    role: deps.role,
+    ...(imageServer ? { imageServer } : {}),
     ...(localPool ? { localPool } : {}),
   };
 }

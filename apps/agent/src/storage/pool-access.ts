@@ -14,6 +14,8 @@ export interface PoolAccessOptions {
   readonly poolPath?: string | undefined;
   /** Mounted directories that may be pools of the type SharedMountPoint. */
   readonly sharedPaths: readonly string[];
+  /** Directories that may be image stores. They are of the type SharedMountPoint too, but nothing has to be mounted there. */
+  readonly storePaths: readonly string[];
   /** Where NFS shares are mounted. */
   readonly mountDirectory: string;
 }
@@ -46,11 +48,13 @@ export function makePoolAccess(options: PoolAccessOptions): PoolAccess {
           `${pool.path} is not the storage pool of this host: set MILLRACE_POOL_PATH of its agent if it should be`,
         );
       case 'SharedMountPoint':
-        if (options.sharedPaths.some((path) => resolve(path) === resolve(pool.path)))
+        if (
+          [...options.sharedPaths, ...options.storePaths].some((path) => resolve(path) === resolve(pool.path))
+        )
           return resolve(pool.path);
         return fail(
           'POOL_UNAVAILABLE',
-          `${pool.path} is no shared directory that this host offers: add it to MILLRACE_SHARED_PATHS of its agent if it should be`,
+          `${pool.path} is no directory that this host offers: add it to MILLRACE_SHARED_PATHS of its agent if it should be a storage pool, to MILLRACE_STORE_PATHS if an image store`,
         );
       case 'NetworkFilesystem':
         // the server chooses no path on this host
@@ -60,7 +64,13 @@ export function makePoolAccess(options: PoolAccessOptions): PoolAccess {
     }
   };
 
+  const isStore = (directory: string) => options.storePaths.some((path) => resolve(path) === directory);
+
   const makeMounted = async (pool: PoolReference, directory: string, signal: AbortSignal) => {
+    if (pool.type === 'SharedMountPoint' && isStore(directory)) {
+      await mkdir(directory, { recursive: true, mode: 0o711 });
+      return;
+    }
     const mount = await mountOf(directory);
     if (pool.type === 'SharedMountPoint') {
       if (!mount)

@@ -14,6 +14,8 @@ const limitsMs: Readonly<Record<Method, number | undefined>> = {
   'image.probe': 60_000,
   'template.check': 60_000,
   'template.remove': 120_000,
+  'template.digest': 3_600_000,
+  'image.serve': 90_000,
   'pool.clean': 120_000,
   'volume.create': 300_000,
   'volume.attach': 60_000,
