@@ -49,7 +49,8 @@ export async function startImageServer(options: ImageServerOptions): Promise<Ima
   await once(server, 'listening');
   const { port: bound } = server.address() as AddressInfo;
   return {
-    grant: (grant) => `/image/${sealGrant(key, grant)}/${encodeURIComponent(grant.name)}`,
+    // in the query, which no log and no attempt shows
+    grant: (grant) => `/image/${encodeURIComponent(grant.name)}?grant=${sealGrant(key, grant)}`,
     urls: (addresses) => {
       const own = isWildcard(host) ? (addresses[0] ?? '127.0.0.1') : host;
       const hostUrl = `http://${isIPv6(own) ? `[${own}]` : own}:${bound}`;
@@ -72,7 +73,7 @@ async function answer(
   response.on('error', () => {});
   if (request.method !== 'GET' && request.method !== 'HEAD')
     return end(response, 405, 'images can only be read', { allow: 'GET, HEAD' });
-  const word = /^\/image\/([\w-]{40,8192})(?:\/[^/]*)?$/.exec(request.url?.split('?')[0] ?? '')?.[1];
+  const word = /^\/image\/[^/?]*\?grant=([\w-]{40,8192})$/.exec(request.url ?? '')?.[1];
   const grant = word === undefined ? undefined : openGrant(key, word);
   if (!grant) return end(response, 404, 'there is nothing here');
   if (grant.expires <= Date.now()) return end(response, 410, 'this link has expired: ask for a new one');

@@ -1,13 +1,8 @@
-import type { ColumnType, Generated, Insertable, JSONColumnType, Selectable, Updateable } from 'kysely';
+import type { ColumnType, Generated, Insertable, Selectable, Updateable } from 'kysely';
+import type { Created, Defaulted, Identified, Json, Nullable, NullableJson, Time } from './columns.ts';
+import type { StorageTables } from './storage-tables.ts';
 
 /** Row types of the migrations' tables. bigint columns arrive as numbers (see database.ts). */
-type Created = ColumnType<Date, Date | undefined, never>;
-type Time = ColumnType<Date | null, Date | null | undefined, Date | null>;
-type Nullable<T> = ColumnType<T | null, T | null | undefined, T | null>;
-type Defaulted<T> = ColumnType<T, T | undefined, T>;
-type Json = JSONColumnType<object, string, string>;
-type NullableJson = ColumnType<unknown, string | null | undefined, string | null>;
-
 /** Whether a list shows a row. */
 export type ListState = 'shown' | 'archived' | 'deleted';
 type StringMap = Readonly<Record<string, string>>;
@@ -18,14 +13,7 @@ export interface SshKey {
   readonly publicKey: string;
 }
 
-interface Identified {
-  id: Generated<number>;
-  uuid: string;
-  created: Created;
-  removed: Time;
-}
-
-export interface Tables {
+export interface Tables extends StorageTables {
   domain: Identified & { name: string; path: string; parent: Nullable<number>; level: Defaulted<number> };
   account: Identified & {
     account_name: string;
@@ -140,6 +128,9 @@ export interface Tables {
     disconnected: Time;
     tags: Nullable<string>;
     renamed: Defaulted<boolean>;
+    /** Where it serves images: to hosts, and to users. */
+    image_host_url: Nullable<string>;
+    image_public_url: Nullable<string>;
   };
   agent_join_token: {
     id: string;
@@ -150,27 +141,6 @@ export interface Tables {
     for_host_id: Nullable<number>;
     created: Created;
   };
-  storage_pool: Identified & {
-    name: string;
-    pool_type: string;
-    scope: string;
-    path: string;
-    host_address: Nullable<string>;
-    data_center_id: number;
-    pod_id: Nullable<number>;
-    cluster_id: Nullable<number>;
-    capacity_bytes: Defaulted<number>;
-    used_bytes: Defaulted<number>;
-    status: Defaulted<string>;
-    tags: Nullable<string>;
-    mount_options: Nullable<string>;
-    port: Nullable<number>;
-    rbd_user: Nullable<string>;
-    /** Of cephx: for hosts alone. */
-    rbd_secret: Nullable<string>;
-    low_space_told: Defaulted<boolean>;
-  };
-  storage_pool_work: { pool_id: number; vm_id: number };
   resource_limit: {
     id: Generated<number>;
     account_id: Nullable<number>;
@@ -178,7 +148,6 @@ export interface Tables {
     type: string;
     max: number;
   };
-  storage_pool_host_ref: { pool_id: number; host_id: number; local_path: string; created: Created };
   service_offering: Identified & {
     name: string;
     display_text: string;
@@ -325,38 +294,6 @@ export interface Tables {
   };
   vm_template_details: { id: Generated<number>; template_id: number; name: string; value: string };
   template_zone_ref: { zone_id: number; template_id: number; created: Created; removed: Time };
-  template_spool_ref: {
-    id: Generated<number>;
-    pool_id: number;
-    template_id: number;
-    created: Created;
-    last_updated: Defaulted<Date>;
-    job_id: Nullable<string>;
-    download_pct: Defaulted<number>;
-    download_state: string;
-    error_str: Nullable<string>;
-    local_path: Nullable<string>;
-    install_path: Nullable<string>;
-    template_size: Defaulted<number>;
-    checksum: Nullable<string>;
-    state: string;
-    marked_for_gc: Defaulted<boolean>;
-    generation: Defaulted<number>;
-    lease_owner: Nullable<string>;
-    lease_until: Time;
-    transfer_progress: NullableJson;
-    failure: NullableJson;
-    last_used: Defaulted<Date>;
-    removal_reason: Nullable<string>;
-    digest_computed: Defaulted<boolean>;
-  };
-  template_content: {
-    template_id: number;
-    version: number;
-    digest: string;
-    size_bytes: number;
-    recorded: Defaulted<Date>;
-  };
   vm_instance: Identified & {
     name: string;
     display_name: string;

@@ -35,6 +35,7 @@ export const sealedColumns = {
   user_data: ['user_data'],
   // the key of a Ceph user
   storage_pool: ['rbd_secret'],
+  data_store: ['rbd_secret'],
   // a reset password is in the answer of its job
   async_job: ['job_result'],
   sealing_check: ['text'],
