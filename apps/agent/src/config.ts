@@ -51,7 +51,7 @@ const schema = z.object({
   /** Where images are served to other hosts and to users: `ADDRESS:PORT`. Unset: nowhere. */
   imageListen: z
     .string()
-    .regex(/^(\[[0-9a-f:.]+\]|[0-9.]+):\d{1,5}$/i, 'must be ADDRESS:PORT, for example 0.0.0.0:8251')
+    .regex(/^(\[[0-9a-f:.]+\]|[0-9.]+):\d{1,5}$/i, 'must be ADDRESS:PORT, for example 0.0.0.0:8260')
     .optional(),
   /** How users reach that from outside. */
   imageUrl: z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).optional(),

@@ -52,11 +52,19 @@ export function agentPart(options: PartsOptions): SupervisedPart {
         MILLRACE_AGENT_DIR: stateDirectory,
         MILLRACE_SERVER_URL: ownServerUrl(options),
         MILLRACE_POOL_PATH: options.poolPath,
+        // used once somebody adds an image store there: addImageStore provider=Local url=file://…
+        MILLRACE_STORE_PATHS: join(options.dataDirectory, 'image-store'),
+        MILLRACE_IMAGE_LISTEN: imageListen(options),
         MILLRACE_EXIT_WITH_STDIN: '1',
         ...(joined ? {} : { MILLRACE_JOIN_TOKEN: await joinToken(options) }),
       },
     };
   });
+}
+
+/** Images are served where agents are taken, ten ports on: to hosts of other machines only when these can join. */
+function imageListen({ agentHost, agentPort }: PartsOptions): string {
+  return `${agentHost.includes(':') ? `[${agentHost}]` : agentHost}:${agentPort > 65_525 ? agentPort - 10 : agentPort + 10}`;
 }
 
 /** How the agent of this machine reaches the server: the wildcard address is none to go to. */

@@ -33,7 +33,7 @@ test('a machine for image stores serves images without being told where', () => 
   assert.ok(command.kind === 'join');
   assert.deepEqual(
     [command.role, command.storePaths, command.imageListen],
-    ['image-store', '/srv/images', '0.0.0.0:8251'],
+    ['image-store', '/srv/images', '0.0.0.0:8260'],
   );
 });
 

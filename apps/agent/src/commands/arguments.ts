@@ -14,7 +14,7 @@ export const agentHelp = `Runs the agent of a KVM host, or makes a machine one.
   --shared DIR,…     mounted directories that may be storage pools of the type SharedMountPoint
   --role R           host (default), or image-store: a machine without a hypervisor that looks after image stores
   --store DIR,…      directories that may be image stores (NFS shares need not be named)
-  --image-listen A:P address and port on which images are served to hosts and users (image-store: default 0.0.0.0:8251)
+  --image-listen A:P address and port on which images are served to hosts and users (image-store: default 0.0.0.0:8260)
   --no-start         do not make a systemd unit and start it, only say how to start the agent
 
 Settings are kept in /var/lib/millrace/agent/agent.env; the environment goes before them:
@@ -104,7 +104,7 @@ function parseJoin(argv: readonly string[]): AgentCommand {
     poolPath: values.pool,
     sharedPaths: values.shared,
     storePaths: values.store,
-    imageListen: values['image-listen'] ?? (values.role === 'image-store' ? '0.0.0.0:8251' : undefined),
+    imageListen: values['image-listen'] ?? (values.role === 'image-store' ? '0.0.0.0:8260' : undefined),
     role: values.role,
     start: !values['no-start'],
   };

@@ -14,7 +14,7 @@ export function makeImageServe(deps: {
     if (!server)
       fail(
         'IMAGE_SERVER_OFF',
-        'this host serves no images: set MILLRACE_IMAGE_LISTEN of its agent, for example to 0.0.0.0:8251',
+        'this host serves no images: set MILLRACE_IMAGE_LISTEN of its agent, for example to 0.0.0.0:8260',
       );
     const found = await statOrUndefined(
       await imagePathIn(await deps.pools.resolve(pool, signal), installPath),

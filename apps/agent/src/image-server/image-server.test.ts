@@ -78,13 +78,20 @@ test('an expired link, a changed one and one of another host open nothing', asyn
     expires: Date.now() + 60_000,
   });
   assert.equal(openGrant(key, foreign), undefined);
-  const paths = [`/image/a?grant=${foreign}`, '/', '/a.qcow2', '/image/a', `/image/a?grant=${'A'.repeat(50)}`];
-  for (const path of paths)
-    assert.equal((await fetch(base + path)).status, 404, path);
+  const paths = [
+    `/image/a?grant=${foreign}`,
+    '/',
+    '/a.qcow2',
+    '/image/a',
+    `/image/a?grant=${'A'.repeat(50)}`,
+  ];
+  for (const path of paths) assert.equal((await fetch(base + path)).status, 404, path);
 });
 
 test('the link tells nothing of the store, and an image that is gone is not found', async () => {
-  assert.ok(!Buffer.from(granting().split('grant=')[1]!, 'base64url').toString('latin1').includes('elsewhere'));
+  assert.ok(
+    !Buffer.from(granting().split('grant=')[1]!, 'base64url').toString('latin1').includes('elsewhere'),
+  );
   assert.equal((await fetch(granting({ installPath: 'b.qcow2' }))).status, 404);
 });
 

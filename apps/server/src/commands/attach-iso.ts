@@ -1,6 +1,7 @@
 import { ApiError, entityNotFound, invalidParameter, specs } from '@millrace/api';
 import { usableTemplate } from '../store/templates.ts';
 import { implement } from './command.ts';
+import { demandReady } from './demand-ready.ts';
 import { requestVmJob } from './request-vm-job.ts';
 import { reachOf } from './scope.ts';
 
@@ -25,6 +26,7 @@ export const attachIso = implement(specs.attachIso, async (context) => {
       if (iso.zone_id === null) {
         throw invalidParameter('id', `ISO ${iso.name} is not registered for the zone of the instance`);
       }
+      await demandReady(executor, iso, vm.data_center_id, 'id');
       if (vm.iso_id !== null && !forced) {
         throw new ApiError(
           'PARAM_ERROR',

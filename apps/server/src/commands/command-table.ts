@@ -41,6 +41,7 @@ import { createDomain, deleteDomain, listDomainChildren, listDomains, updateDoma
 import { archiveAlerts, archiveEvents, deleteAlerts, deleteEvents } from './end-events.ts';
 import { evictTemplate } from './evict-template.ts';
 import { expungeVirtualMachine } from './expunge-virtual-machine.ts';
+import { extractIso, extractTemplate } from './extract-image.ts';
 import { getUser } from './get-user.ts';
 import { getUserKeys } from './get-user-keys.ts';
 import { getVirtualMachineConsoleOutput } from './get-virtual-machine-console-output.ts';
@@ -53,6 +54,13 @@ import {
   updateIsoPermissions,
   updateTemplatePermissions,
 } from './image-permissions.ts';
+import {
+  addImageStore,
+  deleteImageStore,
+  listImageStores,
+  listSystemVms,
+  updateImageStore,
+} from './image-stores.ts';
 import { linkUserDataToTemplate } from './link-user-data-to-template.ts';
 import { listAlerts, listEventTypes } from './list-alerts.ts';
 import { listApis } from './list-apis.ts';
@@ -78,14 +86,12 @@ import { listUsers } from './list-users.ts';
 import { listVirtualMachines } from './list-virtual-machines.ts';
 import { listVolumes } from './list-volumes.ts';
 import {
-  listImageStores,
   listIpForwardingRules,
   listPortForwardingRules,
   listProjects,
   listPublicIpAddresses,
   listRegions,
   listSecurityGroups,
-  listSystemVms,
 } from './list-what-there-is-none-of.ts';
 import { listZones } from './list-zones.ts';
 import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
@@ -238,6 +244,11 @@ export const commandTable: readonly Command[] = [
   listHostTags,
   listStorageTags,
   listImageStores,
+  addImageStore,
+  updateImageStore,
+  deleteImageStore,
+  extractTemplate,
+  extractIso,
   listProjects,
   listRegions,
   listIpForwardingRules,

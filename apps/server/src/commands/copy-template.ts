@@ -3,6 +3,7 @@ import { recordEvent } from '../store/events.ts';
 import { everything } from '../store/paging.ts';
 import { addZonesToTemplate, lockTemplate, zoneIdsOf } from '../store/templates.ts';
 import { listZoneRows } from '../store/zone-list.ts';
+import { beginStoreDownload } from '../workflows/store-downloads.ts';
 import { implement } from './command.ts';
 import { reachOf } from './scope.ts';
 
@@ -32,6 +33,15 @@ export const copyTemplate = implement(specs.copyTemplate, async ({ params, datab
       template.id,
       destinations.map((zone) => zone.id),
     );
+    if (!template.direct_download)
+      await beginStoreDownload(trx, jobs, {
+        templateId: template.id,
+        uuid: template.uuid,
+        format: template.format,
+        zoneIds: destinations.map((zone) => zone.id).filter((zoneId) => !present.includes(zoneId)),
+        userId: caller.userId,
+        accountId: template.account_id,
+      });
     const jobUuid = await jobs.enqueue(trx, {
       command: 'copyTemplate',
       parameters: { templateId: template.id },

@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ApiError, entityNotFound, invalidParameter, type ParamsOf, specs } from '@millrace/api';
-import { describeError } from '@millrace/core';
-import { attachPool } from '../agents/attach-pool.ts';
+import { entityNotFound, invalidParameter, type ParamsOf, specs } from '@millrace/api';
 import { type SharedPoolPlace, sharedPoolPlace } from '../domain/storage-pool-url.ts';
 import { displayableName } from '../domain/template-registration.ts';
 import type { Executor } from '../store/database.ts';
@@ -10,6 +8,7 @@ import { everything } from '../store/paging.ts';
 import type { Row } from '../store/schema.ts';
 import { hostsInScope } from '../store/shared-pools.ts';
 import { findZone, listClusterRows } from '../store/zone-list.ts';
+import { attachEverywhere } from './attach-everywhere.ts';
 import { type Caller, type CommandDependencies, implement } from './command.ts';
 import { loadStoragePool } from './responses/storage-pool.ts';
 import { tagList } from './storage-tags.ts';
@@ -49,7 +48,7 @@ export const createStoragePool = implement(specs.createStoragePool, async (conte
       .returningAll()
       .executeTakeFirstOrThrow();
   });
-  await attachEverywhere(context, pool);
+  await takeIntoUse(context, pool);
   return { object: await loadStoragePool(database, pool.uuid) };
 });
 
@@ -100,38 +99,20 @@ async function demandNew(executor: Executor, name: string, place: SharedPoolPlac
   if (same) throw invalidParameter('url', `is the storage pool ${same.name} already`);
 }
 
-async function attachEverywhere(deps: Deps, pool: Row<'storage_pool'>): Promise<void> {
-  const { database, caller, log } = deps;
-  const hosts = (await hostsInScope(database, pool)).filter(({ id }) => deps.agents.isConnected(id));
-  const problems: string[] = [];
-  let reached = 0;
-  for (const host of hosts) {
-    try {
-      await attachPool(deps, pool, { id: host.id, first: reached === 0 });
-      reached++;
-    } catch (error) {
-      log.warn(
-        { host: host.name, pool: pool.name, reason: describeError(error) },
-        'a host does not reach the pool',
-      );
-      problems.push(`${host.name}: ${describeError(error)}`);
-    }
-  }
-  if (reached === 0) {
-    await database.deleteFrom('storage_pool').where('id', '=', pool.id).execute();
-    throw new ApiError(
-      'PARAM_ERROR',
-      hosts.length === 0
-        ? 'no host of the scope is Up and connected to this server: a pool needs one that reaches it'
-        : `no host reaches the storage. ${problems.join('. ')}`,
-    );
-  }
+async function takeIntoUse(deps: Deps, pool: Row<'storage_pool'>): Promise<void> {
+  const { database, caller } = deps;
+  const { reached, asked, problems } = await attachEverywhere(
+    deps,
+    pool,
+    await hostsInScope(database, pool),
+    'no host of the scope is Up and connected to this server: a pool needs one that reaches it',
+  );
   await database.transaction().execute(async (trx) => {
     await trx.updateTable('storage_pool').set({ status: 'Up' }).where('id', '=', pool.id).execute();
     await recordEvent(trx, {
       type: 'STORAGE.POOL.CREATE',
       level: problems.length > 0 ? 'WARN' : 'INFO',
-      description: `storage pool ${pool.name} is there; hosts that reach it: ${reached} of ${hosts.length}${problems.length > 0 ? `; ${problems.join('; ')}` : ''}`,
+      description: `storage pool ${pool.name} is there; hosts that reach it: ${reached} of ${asked}${problems.length > 0 ? `; ${problems.join('; ')}` : ''}`,
       userId: caller.userId,
       accountId: caller.accountId,
       resourceType: 'StoragePool',

@@ -24,7 +24,7 @@ export const deleteStoragePool = implement(specs.deleteStoragePool, async (conte
     await trx.updateTable('storage_pool').set({ status: 'Removed' }).where('id', '=', found.id).execute();
     return found;
   });
-  const left = await clear(context, pool);
+  const left = await clearPool(context, pool);
   await database.transaction().execute(async (trx) => {
     await trx.deleteFrom('template_spool_ref').where('pool_id', '=', pool.id).execute();
     await trx.deleteFrom('storage_pool_host_ref').where('pool_id', '=', pool.id).execute();
@@ -79,8 +79,8 @@ async function demandUnused(trx: Executor, pool: Row<'storage_pool'>, forced: bo
   }
 }
 
-/** @returns what stayed, in words */
-async function clear(
+/** Removes the copies of templates from a pool or an image store, its mark and its mounts. @returns what stayed, in words */
+export async function clearPool(
   context: CommandDependencies & { readonly signal: AbortSignal },
   pool: Row<'storage_pool'>,
 ): Promise<string[]> {

@@ -18,6 +18,7 @@ import { insertVirtualMachine } from '../store/virtual-machines.ts';
 import { findZone } from '../store/zone-list.ts';
 import { type Caller, implement } from './command.ts';
 import { dataDiskSize } from './data-volumes.ts';
+import { demandReady } from './demand-ready.ts';
 import { demandResources, gibibytes } from './demand-resources.ts';
 import { hostIdOf } from './find-host.ts';
 import { guestAddressIn } from './guest-address.ts';
@@ -139,6 +140,7 @@ async function planOf(executor: Executor, params: Params, caller: Caller): Promi
   if (template.zone_id === null) {
     throw invalidParameter('templateid', `template ${template.name} is not registered for zone ${zone.name}`);
   }
+  await demandReady(executor, template, zone.id, 'templateid');
   const owner = await ownerOf(executor, caller, params);
   const rootDiskSizeBytes = rootDiskSize(params, template);
   const dataDisk =

@@ -4,8 +4,6 @@ import { implement } from './command.ts';
 /** Lists that clients of CloudStack ask for, of what a Millrace cloud has none of, or just one. */
 const none = async () => ({ list: [], count: 0 });
 
-export const listImageStores = implement(specs.listImageStores, none);
-export const listSystemVms = implement(specs.listSystemVms, none);
 export const listProjects = implement(specs.listProjects, none);
 export const listPublicIpAddresses = implement(specs.listPublicIpAddresses, none);
 export const listPortForwardingRules = implement(specs.listPortForwardingRules, none);

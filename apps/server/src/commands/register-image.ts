@@ -17,6 +17,7 @@ import { everything } from '../store/paging.ts';
 import { readSettings } from '../store/settings.ts';
 import { insertTemplate } from '../store/templates.ts';
 import { listZoneRows } from '../store/zone-list.ts';
+import { beginStoreDownload, haveStores } from '../workflows/store-downloads.ts';
 import type { Caller, CommandDependencies } from './command.ts';
 import { demandResources } from './demand-resources.ts';
 import { lookAtSource } from './look-at-source.ts';
@@ -63,14 +64,16 @@ export async function registerImage(
   const { database, caller } = context;
   const image = imageOf(wanted);
   const settings = await readSettings(database);
-  // no zone has secondary storage, so `auto` is true everywhere
-  demandDirectDownload(wanted.directdownload, settings['template.direct.download.default'] !== 'false');
   demandVisibility(wanted, caller, settings['allow.public.user.templates']);
   const zones = await zonesOf(database, wanted);
   const owner = await ownerOf(database, caller, wanted);
   const osType = await findOsType(database, wanted.ostypeid);
   if (!osType) throw entityNotFound('ostypeid', wanted.ostypeid ?? defaultOsType);
   const zoneIds = zones.map((zone) => zone.id);
+  const direct = await isDirect(database, wanted, {
+    zoneIds,
+    setting: settings['template.direct.download.default'],
+  });
   const { checksum, details, report, warnings } = await lookAtSource(context, {
     ...image,
     zoneIds,
@@ -87,6 +90,7 @@ export async function registerImage(
     transferBytes: report.transferBytes,
     sourceCount: report.sources.length,
     warnings,
+    direct,
   });
   return { list: [await shownTemplate(database, templateId, caller)], count: 1 };
 }
@@ -110,13 +114,14 @@ function imageOf(wanted: ImageRegistration) {
   return image;
 }
 
-/** @throws ApiError 431 */
-export function demandDirectDownload(asked: boolean | undefined, byDefault: boolean): void {
-  if (asked ?? byDefault) return;
-  throw invalidParameter(
-    'directdownload',
-    'must be true: this release has no secondary storage, hosts download images themselves; register with directdownload=true',
-  );
+/** Whether hosts download it themselves: as the caller says, else as the setting; `auto`: unless every zone has an image store. */
+async function isDirect(
+  executor: Executor,
+  { directdownload }: ImageRegistration,
+  { zoneIds, setting }: { readonly zoneIds: readonly number[]; readonly setting: string },
+): Promise<boolean> {
+  if (directdownload !== undefined) return directdownload;
+  return setting === 'auto' ? !(await haveStores(executor, zoneIds)) : setting === 'true';
 }
 
 /** @throws ApiError 431 */
@@ -183,10 +188,11 @@ interface StoredImage {
   readonly sourceCount: number;
   readonly warnings: readonly string[];
   readonly details: Readonly<Record<string, string>>;
+  readonly direct: boolean;
 }
 
 async function store(
-  { database, caller }: Context,
+  { database, caller, jobs }: Context,
   wanted: ImageRegistration,
   image: StoredImage,
 ): Promise<number> {
@@ -208,7 +214,7 @@ async function store(
         bits: image.bits,
         arch: image.arch,
         bootable: wanted.bootable,
-        direct_download: true,
+        direct_download: image.direct,
         public: wanted.ispublic ?? false,
         featured: wanted.isfeatured ?? false,
         extractable: wanted.isextractable ?? false,
@@ -224,6 +230,15 @@ async function store(
       zoneIds: image.zoneIds,
       details: image.details,
     });
+    if (!image.direct)
+      await beginStoreDownload(trx, jobs, {
+        templateId: id,
+        uuid,
+        format: wanted.format,
+        zoneIds: image.zoneIds,
+        userId: caller.userId,
+        accountId: image.accountId,
+      });
     const warnings = image.warnings.length > 0 ? `; warnings: ${image.warnings.join('; ')}` : '';
     await recordEvent(trx, {
       type: `${kind.event}.CREATE`,

@@ -1,6 +1,7 @@
 import { entityNotFound, invalidParameter, specs } from '@millrace/api';
 import { usableTemplate } from '../store/templates.ts';
 import { implement } from './command.ts';
+import { demandReady } from './demand-ready.ts';
 import { requestVmJob } from './request-vm-job.ts';
 import { rootDiskBytes } from './root-disk-size.ts';
 import { reachOf } from './scope.ts';
@@ -38,6 +39,7 @@ export const restoreVirtualMachine = implement(specs.restoreVirtualMachine, asyn
       if (template && template.zone_id === null) {
         throw invalidParameter('templateid', 'the template is not registered for the zone of the instance');
       }
+      if (template) await demandReady(executor, template, vm.data_center_id, 'templateid');
       const installed = template ?? present;
       const fromIso = installed.format === 'ISO';
       if (fromIso && !installed.bootable) {

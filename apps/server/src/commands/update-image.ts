@@ -18,9 +18,11 @@ import type { Row } from '../store/schema.ts';
 import { readSettings } from '../store/settings.ts';
 import { contentDigestsOf, pendingUseOfImage, setImageAside } from '../store/template-images.ts';
 import { type ImageKind, lockTemplate, templateDetailsOf, zoneIdsOf } from '../store/templates.ts';
+import { pendingJobOf } from '../store/virtual-machines.ts';
+import { beginStoreDownload } from '../workflows/store-downloads.ts';
 import type { Caller, CommandDependencies } from './command.ts';
 import { type LookedAtSource, lookAtSource } from './look-at-source.ts';
-import { demandDirectDownload, kindOf } from './register-image.ts';
+import { kindOf } from './register-image.ts';
 import { shownTemplate, type TemplateEntity } from './responses/template.ts';
 import { reachOf } from './scope.ts';
 
@@ -71,10 +73,49 @@ export async function updateImage(
     const changes = { ...columns, ...(looked ? sourceColumns(looked, source) : {}) };
     if (Object.keys(changes).length > 0)
       await trx.updateTable('vm_template').set(changes).where('id', '=', row.id).execute();
+    await bringToStores(trx, context, {
+      row,
+      change,
+      zoneIds: before.zoneIds,
+      sourceChanged: looked !== undefined,
+    });
     await note(trx, { row, caller, change, warnings: looked?.warnings ?? [] });
     return row.id;
   });
   return shownTemplate(database, templateId, caller);
+}
+
+/**
+ * What hosts do not download themselves any more, or what is another image now, has to come to image stores. What they do
+ * download from now on leaves the stores; copies on pools, and the disks on them, stay as they are.
+ */
+async function bringToStores(
+  trx: Executor,
+  { jobs, caller }: Context,
+  changed: {
+    readonly row: Row<'vm_template'>;
+    readonly change: ImageChange;
+    readonly zoneIds: readonly number[];
+    readonly sourceChanged: boolean;
+  },
+): Promise<void> {
+  const { row, change, zoneIds, sourceChanged } = changed;
+  const direct = change.directdownload ?? row.direct_download;
+  if (direct || (row.direct_download === direct && !sourceChanged)) return;
+  const job = await pendingJobOf(trx, row.uuid);
+  if (job)
+    throw new ApiError(
+      'RESOURCE_IN_USE_ERROR',
+      `${row.name} is busy: ${job.job_cmd} is running as job ${job.uuid}; wait for it to end`,
+    );
+  await beginStoreDownload(trx, jobs, {
+    templateId: row.id,
+    uuid: row.uuid,
+    format: row.format,
+    zoneIds,
+    userId: caller.userId,
+    accountId: row.account_id,
+  });
 }
 
 interface Snapshot {
@@ -105,7 +146,6 @@ async function snapshot(
 /** What is changed without asking anybody. @throws ApiError 431 */
 async function columnsOf(executor: Executor, change: ImageChange) {
   cpuArchitecture(change.arch);
-  if (change.directdownload !== undefined) demandDirectDownload(change.directdownload, true);
   const osType = change.ostypeid === undefined ? undefined : await findOsType(executor, change.ostypeid);
   if (change.ostypeid !== undefined && !osType) throw entityNotFound('ostypeid', change.ostypeid);
   const columns = {
@@ -118,6 +158,7 @@ async function columnsOf(executor: Executor, change: ImageChange) {
     dynamically_scalable: change.isdynamicallyscalable,
     sort_key: change.sortkey,
     template_tag: change.templatetag,
+    direct_download: change.directdownload,
   };
   return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== undefined));
 }

@@ -235,6 +235,22 @@ export const settings = {
     max: 1000,
     description: 'Storage pools that prepareTemplate brings a template to at the same time',
   },
+  'extract.url.expiration.interval': {
+    ...server,
+    kind: 'number',
+    default: 4 * hour,
+    min: 60,
+    max: 30 * 24 * hour,
+    description: 'Seconds for which what extractTemplate and extractIso offer can be downloaded',
+  },
+  'image.store.check.interval': {
+    ...server,
+    kind: 'number',
+    default: 7 * 24,
+    min: 0,
+    max: 10_000,
+    description: 'Hours after which an image on an image store is read back and compared again; 0: never',
+  },
   'cpu.overprovisioning.factor': {
     ...instances,
     kind: 'number',

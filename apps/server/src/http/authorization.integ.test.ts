@@ -74,6 +74,12 @@ const table: Readonly<Record<string, Row>> = {
   listOsCategories: open,
   prepareTemplate: open,
   evictTemplate: open,
+  addImageStore: open,
+  updateImageStore: open,
+  deleteImageStore: open,
+  // the rows' templates may be downloaded by users
+  extractTemplate: acts(({ template }) => ({ id: template, mode: 'HTTP_DOWNLOAD' })),
+  extractIso: acts(({ iso }) => ({ id: iso, mode: 'HTTP_DOWNLOAD' })),
   probeTemplate: open,
   registerTemplate: acts((own) => ({
     ...inAccount(own),

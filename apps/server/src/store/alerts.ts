@@ -11,6 +11,8 @@ export const alertTypes: Readonly<Record<string, number>> = {
   'ALERT.STORAGE': 2,
   'ALERT.COMPUTE.HOST': 7,
   'ALERT.USERVM': 8,
+  'TEMPLATE.COPY.DAMAGED': 28,
+  'ISO.COPY.DAMAGED': 28,
   'TEMPLATE.SOURCE.CHANGED': 28,
   'ISO.SOURCE.CHANGED': 28,
 } satisfies Partial<Record<EventType, number>>;

@@ -96,7 +96,7 @@ async function ofHosts(
     from cluster
       join host_pod_ref on host_pod_ref.id = cluster.pod_id
       join data_center on data_center.id = cluster.data_center_id
-      left join host on host.cluster_id = cluster.id and host.removed is null
+      left join host on host.cluster_id = cluster.id and host.removed is null and host.type = 'Routing'
         and host.status = 'Up' and host.resource_state = 'Enabled'
       left join used on used.host_id = host.id
       left join factors on factors.cluster_id = cluster.id

@@ -18,7 +18,7 @@ export async function trustedInZones(executor: Executor, zoneIds: readonly numbe
 /** The same in the zone of a storage pool. */
 export async function trustedAtPool(executor: Executor, poolId: number): Promise<string[]> {
   const { data_center_id: zoneId } = await executor
-    .selectFrom('storage_pool')
+    .selectFrom('data_store')
     .select('data_center_id')
     .where('id', '=', poolId)
     .executeTakeFirstOrThrow();

@@ -40,10 +40,10 @@ export async function attemptsOf(executor: Executor, jobId: number) {
   return executor
     .selectFrom('deployment_attempt')
     .leftJoin('host', 'host.id', 'deployment_attempt.host_id')
-    .leftJoin('storage_pool', 'storage_pool.id', 'deployment_attempt.pool_id')
+    .leftJoin('data_store', 'data_store.id', 'deployment_attempt.pool_id')
     .where('deployment_attempt.job_id', '=', jobId)
     .selectAll('deployment_attempt')
-    .select(['host.name as host_name', 'storage_pool.name as pool_name'])
+    .select(['host.name as host_name', 'data_store.name as pool_name'])
     .orderBy('deployment_attempt.ordinal')
     .execute();
 }

@@ -41,6 +41,7 @@ const contents = {
     ['vm_instance', 'data_center_id', 'instance'],
     ['volumes', 'data_center_id', 'volume'],
     ['storage_pool', 'data_center_id', 'storage pool'],
+    ['data_store', 'data_center_id', 'image store'],
     ['networks', 'data_center_id', 'network'],
     ['physical_network', 'data_center_id', 'physical network'],
   ],

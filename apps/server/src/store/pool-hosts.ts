@@ -12,7 +12,7 @@ export interface PoolHosts {
 /** The pools of these IDs that are Up, in a fixed order, each with the hosts that reach it. */
 export async function poolsToPrepare(executor: Executor, poolIds: readonly number[]): Promise<PoolHosts[]> {
   const pools = await executor
-    .selectFrom('storage_pool')
+    .selectFrom('data_store')
     .where('id', '=', sql<number>`any(${poolIds})`)
     .where('removed', 'is', null)
     .where('status', '=', 'Up')

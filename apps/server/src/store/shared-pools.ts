@@ -47,6 +47,7 @@ export async function hostsInScope(
     .select(['id', 'name'])
     .where('data_center_id', '=', pool.data_center_id)
     .$if(pool.scope === 'CLUSTER', (query) => query.where('cluster_id', '=', pool.cluster_id))
+    .where('type', '=', 'Routing')
     .where('status', '=', 'Up')
     .where('removed', 'is', null)
     .orderBy('id')
@@ -71,6 +72,7 @@ export async function missingPoolLinks(executor: Executor) {
     .where('storage_pool.removed', 'is', null)
     .where('storage_pool.status', 'in', ['Up', 'Disabled'])
     .where('host.removed', 'is', null)
+    .where('host.type', '=', 'Routing')
     .where('host.status', '=', 'Up')
     .where('storage_pool_host_ref.pool_id', 'is', null)
     .selectAll('storage_pool')
@@ -98,7 +100,7 @@ export async function updateSpaceOf(
   space: { readonly capacityBytes: number; readonly availableBytes: number },
 ): Promise<void> {
   await executor
-    .updateTable('storage_pool')
+    .updateTable('data_store')
     .set({
       capacity_bytes: space.capacityBytes,
       used_bytes: Math.max(0, space.capacityBytes - space.availableBytes),

@@ -143,6 +143,8 @@ export async function completeTransfer(
     readonly checksum: string | null;
     /** Whether the checksum was computed from the bytes. */
     readonly digestComputed: boolean;
+    /** Of the file as it is stored, when it is known. */
+    readonly fileDigest: string | null;
   },
 ): Promise<void> {
   await executor
@@ -156,6 +158,8 @@ export async function completeTransfer(
       template_size: copy.sizeBytes,
       checksum: copy.checksum,
       digest_computed: copy.digestComputed,
+      file_digest: copy.fileDigest,
+      checked: copy.fileDigest === null ? null : sql<Date>`now()`,
       last_used: sql`now()`,
       error_str: null,
       failure: null,

@@ -4,7 +4,7 @@ import { sharedWith, usableBy } from './launch-permissions.ts';
 import { containing, type OwnerScope, ownedBy } from './owner-scope.ts';
 import { type Page, pageOf } from './paging.ts';
 import { taggedWith } from './resource-tags.ts';
-import type { NewRow } from './schema.ts';
+import type { NewRow, Row } from './schema.ts';
 
 /** Which templates a filter word means, for a caller. */
 export type TemplateSelection =
@@ -129,8 +129,8 @@ function filtered(executor: Executor, filter: TemplateFilter) {
   const { poolUuid } = filter;
   if (poolUuid !== undefined) {
     query = query.where(
-      sql<boolean>`exists (select from template_spool_ref join storage_pool on storage_pool.id = pool_id
-        where template_spool_ref.template_id = vm_template.id and storage_pool.uuid::text = ${poolUuid}
+      sql<boolean>`exists (select from template_spool_ref join data_store on data_store.id = pool_id
+        where template_spool_ref.template_id = vm_template.id and data_store.uuid::text = ${poolUuid}
           and template_spool_ref.state = 'Ready')`,
     );
   }
@@ -167,21 +167,26 @@ function selected(selection: TemplateSelection) {
   }
 }
 
-/** The copies of templates on storage pools. */
+/** The copies of templates on storage pools and image stores. */
 export async function spoolRefsOf(executor: Executor, templateIds: readonly number[]) {
   return executor
     .selectFrom('template_spool_ref')
-    .innerJoin('storage_pool', 'storage_pool.id', 'template_spool_ref.pool_id')
+    .innerJoin('data_store', 'data_store.id', 'template_spool_ref.pool_id')
     .where('template_spool_ref.template_id', '=', sql<number>`any(${templateIds})`)
-    .where('storage_pool.removed', 'is', null)
+    .where('data_store.removed', 'is', null)
     .select([
       'template_spool_ref.template_id',
       'template_spool_ref.download_pct',
       'template_spool_ref.download_state',
       'template_spool_ref.checksum',
       'template_spool_ref.last_used',
-      'storage_pool.uuid as pool_uuid',
-      'storage_pool.name as pool_name',
+      'template_spool_ref.state',
+      'template_spool_ref.error_str',
+      'template_spool_ref.transfer_progress',
+      'data_store.role',
+      'data_store.data_center_id as zone_id',
+      'data_store.uuid as pool_uuid',
+      'data_store.name as pool_name',
     ])
     .orderBy('template_spool_ref.id')
     .execute();
@@ -270,6 +275,25 @@ export async function usableTemplate(
     .selectAll('vm_template')
     .select('template_zone_ref.zone_id')
     .forShare('vm_template')
+    .executeTakeFirst();
+}
+
+/** A template or ISO that the caller may see and use, wherever it is. */
+export async function sharedWithOrOwned(
+  executor: Executor,
+  uuid: string,
+  scope: OwnerScope,
+  kind: ImageKind,
+): Promise<Row<'vm_template'> | undefined> {
+  return executor
+    .selectFrom('vm_template')
+    .innerJoin('account', 'account.id', 'vm_template.account_id')
+    .innerJoin('domain', 'domain.id', 'account.domain_id')
+    .where('vm_template.uuid', '=', uuid)
+    .where('vm_template.removed', 'is', null)
+    .where(ofKind(kind))
+    .where(usableBy(scope))
+    .selectAll('vm_template')
     .executeTakeFirst();
 }
 

@@ -28,7 +28,7 @@ export async function attachMissingPools(deps: TemplateCopyDeps): Promise<void> 
 /** Asks for the space of every shared pool, each by one of its hosts. */
 export async function measureSharedPools(deps: TemplateCopyDeps): Promise<void> {
   const pools = await deps.database
-    .selectFrom('storage_pool')
+    .selectFrom('data_store')
     .selectAll()
     .where('scope', '!=', 'HOST')
     .where('removed', 'is', null)

@@ -78,10 +78,10 @@ async function earlierChoice(trx: Executor, attempt: Attempt): Promise<Choice | 
   const row = await trx
     .selectFrom('deployment_attempt')
     .innerJoin('host', 'host.id', 'deployment_attempt.host_id')
-    .innerJoin('storage_pool', 'storage_pool.id', 'deployment_attempt.pool_id')
+    .innerJoin('data_store', 'data_store.id', 'deployment_attempt.pool_id')
     .where('job_id', '=', attempt.context.job.id)
     .where('ordinal', '=', attempt.ordinal)
-    .select(['host_id', 'pool_id', 'host.name as host', 'storage_pool.name as pool'])
+    .select(['host_id', 'pool_id', 'host.name as host', 'data_store.name as pool'])
     .executeTakeFirst();
   return row && { hostId: row.host_id!, poolId: row.pool_id!, host: row.host, pool: row.pool };
 }

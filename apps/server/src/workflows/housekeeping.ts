@@ -11,6 +11,7 @@ import { deleteOldEvents } from '../store/events.ts';
 import { readSetting, readSettings } from '../store/settings.ts';
 import { callHost } from './agent-call.ts';
 import { attachMissingPools, measureSharedPools } from './attach-pools.ts';
+import { attachMissingStores, bringMissingToStores, checkOneStoredCopy } from './image-store-housekeeping.ts';
 import { loadPlace } from './records.ts';
 import { removeOwnerlessPartials, removeUnusedCopies } from './template-cleanup.ts';
 import { connectedHostOf, removeUnneededCopies, type TemplateCopyDeps } from './template-copies.ts';
@@ -36,8 +37,10 @@ export function startHousekeeping(deps: HousekeepingDeps): () => void {
   let busy = false;
   const round = async () => {
     await attachMissingPools(deps);
+    await bringMissingToStores(deps);
     if (Date.now() - last.clean >= cleanEveryMs) {
       last.clean = Date.now();
+      await attachMissingStores(deps);
       await measureSharedPools(deps);
       await tellOfFullPools(deps);
       const full = await tellOfFullClusters(deps.database);
@@ -45,6 +48,7 @@ export function startHousekeeping(deps: HousekeepingDeps): () => void {
       await removeDiscardedVolumes(deps);
       await removeCopies(deps);
       await expungeAgain(deps);
+      await checkOneStoredCopy(deps);
     }
     if (Date.now() - last.partials >= partialsEveryMs) {
       last.partials = Date.now();

@@ -7,6 +7,7 @@ import { deployVirtualMachine } from './deploy-virtual-machine.ts';
 import { destroyVirtualMachine, expungeVirtualMachine } from './destroy-virtual-machine.ts';
 import { doneJobs } from './done-jobs.ts';
 import { evictTemplate } from './evict-template.ts';
+import { extractImage } from './extract-image.ts';
 import { answerWithHost, prepareHostForMaintenance, reconnectHost } from './host-maintenance.ts';
 import type { WorkflowDeps } from './host-steps.ts';
 import { migrateVirtualMachine } from './migrate-virtual-machine.ts';
@@ -50,6 +51,8 @@ export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQ
     detachIso: detachIso(deps),
     prepareTemplate: prepareTemplate(deps),
     evictTemplate: evictTemplate(deps),
+    extractTemplate: extractImage(deps),
+    extractIso: extractImage(deps),
     ...networkJobs(deps),
     ...doneJobs(),
   };

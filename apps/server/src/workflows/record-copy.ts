@@ -10,6 +10,7 @@ import { callHost } from './agent-call.ts';
 import { imageFormatOf } from './records.ts';
 import { compareWithOthers, digestOf, type ExpectedContent } from './template-content.ts';
 import type { TemplateOnPoolOptions } from './template-on-pool.ts';
+import type { Supply } from './template-supply.ts';
 
 /** Which template a job brings to which pool. */
 interface Target {
@@ -25,16 +26,22 @@ interface Target {
 export async function keepCopy(
   options: TemplateOnPoolOptions,
   lease: SpoolLease,
-  result: ResultOf<AgentMethods, 'template.prepare'>,
-  expected: ExpectedContent | undefined,
+  made: {
+    readonly result: ResultOf<AgentMethods, 'template.prepare'>;
+    readonly expected: ExpectedContent | undefined;
+    readonly supply: Supply;
+    readonly fileDigest: string | undefined;
+  },
 ): Promise<void> {
   const { context, place, template } = options;
+  const { expected, supply, fileDigest } = made;
+  const result = asOfSource(made.result, supply);
   const digest = digestOf(result, expected);
   const key = { poolId: place.poolId, templateId: template.id };
   const change = await context.write(async (trx) => {
     const found = expected?.from === 'declared' ? undefined : await compareWithOthers(trx, key, digest);
     if (found && !found.allowed) return found;
-    await recordSuccess(trx, options, lease, { ...result, digest });
+    await recordSuccess(trx, options, lease, { ...result, digest, supply, fileDigest });
     if (found) await recordSourceChange(trx, options, found.message, 'WARN');
     return undefined;
   });
@@ -44,6 +51,26 @@ export async function keepCopy(
     failureClass: 'stop',
     attempts: result.attempts,
   });
+}
+
+/**
+ * A copy of a copy is what the first one's source sent: its checksum is that of these bytes, wherever they came from last, so
+ * that copies can be compared however each was made.
+ */
+function asOfSource(
+  result: ResultOf<AgentMethods, 'template.prepare'>,
+  { copy }: Supply,
+): ResultOf<AgentMethods, 'template.prepare'> {
+  return copy ? { ...result, checksum: copy.checksum ?? '' } : result;
+}
+
+/** The type of the event of a transfer's end: CloudStack's, and the counterpart for images that go to a store. */
+export function transferEvent<E extends 'SUCCESS' | 'FAILURE'>(
+  { template, place }: TemplateOnPoolOptions,
+  end: E,
+) {
+  const way = template.direct_download && place.role === 'Primary' ? 'DIRECT.DOWNLOAD' : 'DOWNLOAD';
+  return `${kindOf(template).event}.${way}.${end}` as const;
 }
 
 /** Removes a file that this transfer found or made, and that is not to be the copy. */
@@ -66,14 +93,22 @@ async function recordSuccess(
   trx: Executor,
   options: TemplateOnPoolOptions,
   lease: SpoolLease,
-  result: ResultOf<AgentMethods, 'template.prepare'> & { readonly digest: string | undefined },
+  result: ResultOf<AgentMethods, 'template.prepare'> & {
+    readonly digest: string | undefined;
+    readonly supply: Supply;
+    readonly fileDigest: string | undefined;
+  },
 ): Promise<void> {
-  const { template } = options;
+  const { template, place } = options;
+  const { copy } = result.supply;
   await completeTransfer(trx, lease, {
     ...result,
     checksum: result.digest ?? null,
     // of a file that was there already nothing was computed; `same` is only asked for where it was
-    digestComputed: result.linked !== undefined || (!result.reused && result.verifiedBy !== 'pieces'),
+    digestComputed:
+      result.linked !== undefined ||
+      (!result.reused && result.verifiedBy !== 'pieces' && (copy?.digestComputed ?? true)),
+    fileDigest: result.fileDigest ?? (result.reused ? null : (copy?.fileDigest ?? null)),
   });
   if (result.digest !== undefined)
     await recordContent(trx, {
@@ -87,14 +122,16 @@ async function recordSuccess(
     .where('id', '=', template.id)
     .where('size', 'is', null)
     .execute();
-  const { word, event } = kindOf(template);
+  const { word } = kindOf(template);
+  const where = place.role === 'Image' ? 'image store' : 'primary storage';
+  const from = copy ? ` from ${copy.role === 'Image' ? 'image store' : 'storage pool'} ${copy.poolName}` : '';
   const how = result.linked
-    ? 'was on its primary storage under another name: no byte was downloaded'
+    ? `was on its ${where} under another name: no byte was downloaded`
     : result.reused
-      ? 'was on its primary storage already'
-      : `was downloaded to primary storage: ${result.transferredBytes} bytes`;
+      ? `was on its ${where} already`
+      : `was downloaded to ${where}${from}: ${result.transferredBytes} bytes`;
   await recordEvent(trx, {
-    type: `${event}.DIRECT.DOWNLOAD.SUCCESS`,
+    type: transferEvent(options, 'SUCCESS'),
     description: `${word} ${template.name} ${how}`,
     ...templateEvent(options),
   });

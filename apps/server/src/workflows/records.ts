@@ -46,13 +46,16 @@ export async function loadTemplateRow(executor: Executor, templateId: number): P
     .executeTakeFirstOrThrow();
 }
 
-/** A host and a pool it reaches. */
+/** A host and a pool, or an image store, that it reaches. */
 export interface Place {
   readonly hostId: number;
   readonly poolId: number;
   readonly hostName: string;
   readonly poolName: string;
   readonly podId: number;
+  readonly zoneId: number;
+  /** `Image`: the pool is an image store. */
+  readonly role: 'Primary' | 'Image';
   readonly pool: PoolReference;
   /** Labels of the host, nearest first: its own location, then its cluster's, pod's, zone's. */
   readonly location: readonly string[];
@@ -61,7 +64,7 @@ export interface Place {
 export async function loadPlace(executor: Executor, hostId: number, poolId: number): Promise<Place> {
   const row = await executor
     .selectFrom('storage_pool_host_ref')
-    .innerJoin('storage_pool', 'storage_pool.id', 'storage_pool_host_ref.pool_id')
+    .innerJoin('data_store', 'data_store.id', 'storage_pool_host_ref.pool_id')
     .innerJoin('host', 'host.id', 'storage_pool_host_ref.host_id')
     .innerJoin('cluster', 'cluster.id', 'host.cluster_id')
     .innerJoin('host_pod_ref', 'host_pod_ref.id', 'host.pod_id')
@@ -69,8 +72,10 @@ export async function loadPlace(executor: Executor, hostId: number, poolId: numb
     .where('storage_pool_host_ref.host_id', '=', hostId)
     .where('storage_pool_host_ref.pool_id', '=', poolId)
     .select([
-      ...poolReferenceColumns.map((name) => `storage_pool.${name}` as const),
-      'storage_pool.name as pool_name',
+      ...poolReferenceColumns.map((name) => `data_store.${name}` as const),
+      'data_store.name as pool_name',
+      'data_store.role',
+      'data_store.data_center_id as zone_id',
       'storage_pool_host_ref.local_path',
       'host.name as host_name',
       'host.pod_id',
@@ -87,6 +92,8 @@ export async function loadPlace(executor: Executor, hostId: number, poolId: numb
     hostName: row.host_name,
     poolName: row.pool_name,
     podId: row.pod_id,
+    zoneId: row.zone_id,
+    role: row.role,
     pool: poolReferenceOf(row),
     location: [row.host_location, row.cluster_location, row.pod_location, row.zone_location].filter(
       (label) => label !== null,

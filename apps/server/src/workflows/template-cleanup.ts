@@ -63,7 +63,8 @@ function unusedCopies({ database }: TemplateCopyDeps) {
   return copiesQuery(database)
     .where('template_spool_ref.state', '=', 'Ready')
     .where('template_spool_ref.marked_for_gc', '=', false)
-    .where('storage_pool.removed', 'is', null)
+    .where('data_store.role', '=', 'Primary')
+    .where('data_store.removed', 'is', null)
     .where(({ not, exists, selectFrom }) =>
       not(
         exists(
@@ -81,7 +82,7 @@ function unusedCopies({ database }: TemplateCopyDeps) {
 
 /** The space is measured before every removal: what was reported last may be of an hour with more in the pool. */
 async function relievePools(deps: TemplateCopyDeps, percent: number, operation: string): Promise<void> {
-  const full = sql<boolean>`storage_pool.used_bytes * 100.0 > storage_pool.capacity_bytes * ${percent}::numeric`;
+  const full = sql<boolean>`data_store.used_bytes * 100.0 > data_store.capacity_bytes * ${percent}::numeric`;
   const copies = await unusedCopies(deps).where(full).execute();
   const done = new Set<number>();
   for (const copy of copies) {
@@ -124,7 +125,7 @@ async function measure(deps: TemplateCopyDeps, poolId: number): Promise<number |
 export async function removeOwnerlessPartials(deps: TemplateCopyDeps): Promise<void> {
   const { database, agents, log, signal } = deps;
   const pools = await database
-    .selectFrom('storage_pool')
+    .selectFrom('data_store')
     .select(['id', 'name', 'uuid'])
     .where('removed', 'is', null)
     .where('status', '=', 'Up')

@@ -20,6 +20,7 @@ export interface Copy {
   readonly rowId: number;
   readonly poolId: number;
   readonly poolName: string;
+  readonly role: 'Primary' | 'Image';
   readonly templateId: number;
   readonly templateUuid: string;
   readonly imageUuid: string | null;
@@ -41,13 +42,18 @@ export async function removeUnneededCopies(
       eb.or([
         eb('vm_template.removed', 'is not', null),
         eb('template_spool_ref.marked_for_gc', '=', true),
+        // hosts fetch it themselves from now on
+        eb.and([eb('data_store.role', '=', 'Image'), eb('vm_template.direct_download', '=', true)]),
         sql<boolean>`not exists (select from template_zone_ref where template_zone_ref.template_id = vm_template.id
-          and zone_id = storage_pool.data_center_id and template_zone_ref.removed is null)`,
+          and zone_id = data_store.data_center_id and template_zone_ref.removed is null)`,
       ]),
     )
     .$if(only.templateId !== undefined, (query) => query.where('template_id', '=', only.templateId!))
     .execute();
-  await removeEach(deps, rows, { operation: only.operation, reason: 'its template was deleted' });
+  await removeEach(deps, rows, {
+    operation: only.operation,
+    reason: 'its template was deleted, or needs it there no more',
+  });
 }
 
 /** Copies as their removal takes them. */
@@ -55,11 +61,12 @@ export function copiesQuery(database: Database) {
   return database
     .selectFrom('template_spool_ref')
     .innerJoin('vm_template', 'vm_template.id', 'template_spool_ref.template_id')
-    .innerJoin('storage_pool', 'storage_pool.id', 'template_spool_ref.pool_id')
+    .innerJoin('data_store', 'data_store.id', 'template_spool_ref.pool_id')
     .select([
       'template_spool_ref.id as rowId',
       'template_spool_ref.pool_id as poolId',
-      'storage_pool.name as poolName',
+      'data_store.name as poolName',
+      'data_store.role',
       'template_spool_ref.template_id as templateId',
       'vm_template.uuid as templateUuid',
       'vm_template.image_uuid as imageUuid',
@@ -138,7 +145,7 @@ export async function removeCopy(
     const iso = copy.format.toUpperCase() === 'ISO';
     await recordEvent(trx, {
       type: iso ? 'ISO.COPY.REMOVE' : 'TEMPLATE.COPY.REMOVE',
-      description: `The copy of ${iso ? 'ISO' : 'template'} ${copy.templateName} on storage pool ${copy.poolName} was removed: ${mark.reason}`,
+      description: `The copy of ${iso ? 'ISO' : 'template'} ${copy.templateName} on ${copy.role === 'Image' ? 'image store' : 'storage pool'} ${copy.poolName} was removed: ${mark.reason}`,
       // without an account it is for operators: it names a pool
       userId: removal.userId,
       accountId: removal.accountId,

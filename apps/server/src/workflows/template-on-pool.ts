@@ -1,4 +1,10 @@
-import type { AgentMethods, ImageProgressMessage, ParamsOf, SourceAttempt } from '@millrace/agent-protocol';
+import type {
+  AgentMethods,
+  ImageProgressMessage,
+  ParamsOf,
+  ResultOf,
+  SourceAttempt,
+} from '@millrace/agent-protocol';
 import { MillraceError, sleep } from '@millrace/core';
 import type { AgentGateway } from '../agents/gateway.ts';
 import { AgentCallError, type Failure, failureOf } from '../domain/failure-policy.ts';
@@ -21,8 +27,15 @@ import {
   type SpoolRow,
 } from '../store/template-spool.ts';
 import { callHost } from './agent-call.ts';
-import { keepCopy, kindOf, recordSourceChange, removeFromPool, templateEvent } from './record-copy.ts';
-import { loadTemplateRow, type Place, templateFileName, templateSource } from './records.ts';
+import {
+  keepCopy,
+  kindOf,
+  recordSourceChange,
+  removeFromPool,
+  templateEvent,
+  transferEvent,
+} from './record-copy.ts';
+import { loadTemplateRow, type Place, templateFileName } from './records.ts';
 import {
   type ExpectedContent,
   expectedContent,
@@ -31,6 +44,7 @@ import {
   sourceChanged,
   sourceChangeIn,
 } from './template-content.ts';
+import { type Supply, suppliesOf } from './template-supply.ts';
 
 /** How far a transfer is, whoever makes it. */
 export interface TransferView {
@@ -175,37 +189,38 @@ async function isThere(options: TemplateOnPoolOptions, row: SpoolRow): Promise<b
   return present;
 }
 
+type PrepareResult = ResultOf<AgentMethods, 'template.prepare'>;
 type PrepareParams = ParamsOf<AgentMethods, 'template.prepare'>;
 
-/** What the host is asked for, and what has to come of it. */
+/** What has to come of a transfer, and what the host is asked for wherever the image is taken from. */
 async function orderOf({ context, place, template, priority }: TemplateOnPoolOptions): Promise<{
-  readonly params: PrepareParams;
+  readonly paramsFor: (supply: Supply) => PrepareParams;
   readonly expected: ExpectedContent | undefined;
 }> {
   const settings = await context.read(readSettings);
   const trusted = await context.read((database) => trustedAtPool(database, place.poolId));
   const key = { poolId: place.poolId, templateId: template.id };
-  const source = await context.read((database) => templateSource(database, template));
   const choice = settings['template.source.changed'];
   const expected = await context.read((database) =>
-    expectedContent(database, key, { declared: source.checksum, choice }),
+    expectedContent(database, key, { declared: template.checksum ?? undefined, choice }),
   );
   const same = await context.read((database) => sameImage(database, key, template));
-  const params = {
+  const policy = fetchPolicyFrom(settings, trusted);
+  const paramsFor = ({ source, ownCidrs, copy }: Supply) => ({
     pool: place.pool,
     installPath: templateFileName(template),
-    source: { ...source, ...(expected === undefined ? {} : { checksum: expected.digest }) },
-    policy: fetchPolicyFrom(settings, trusted),
+    source: { ...source, ...(expected === undefined || copy ? {} : { checksum: expected.digest }) },
+    policy: { ...policy, egressAllowedCidrs: [...policy.egressAllowedCidrs, ...ownCidrs] },
     location: [...place.location],
     ...(priority ? { priority } : {}),
     ...(same === undefined ? {} : { same }),
-  };
-  return { params, expected };
+  });
+  return { paramsFor, expected };
 }
 
 async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Promise<TemplateOnPool> {
   const { context, agents, place, template } = options;
-  const { params, expected } = await orderOf(options);
+  const { paramsFor, expected } = await orderOf(options);
   const lost = new AbortController();
   const renew = async (progress?: ImageProgressMessage) => {
     const held = await context.write((trx) =>
@@ -219,11 +234,11 @@ async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Prom
     now: () => performance.now(),
   });
   const heartbeat = setInterval(() => writer.offer(undefined), leaseMs / 3);
-  const prepare = (operation: string) =>
+  const prepare = (supply: Supply, operation: string) =>
     callHost(agents, {
       hostId: place.hostId,
       method: 'template.prepare',
-      params,
+      params: paramsFor(supply),
       operationId: `${context.job.uuid}/${options.step}/${operation}`,
       signal: AbortSignal.any([context.signal, lost.signal]),
       reconnectMs: options.reconnectMs,
@@ -233,14 +248,17 @@ async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Prom
       },
     });
   try {
-    let result = await prepare(`transfer-${lease.generation}`);
+    const { supply, ...made } = await fromFirstThatWorks(options, suppliesOf(options, expected), (one, nth) =>
+      prepare(one, `transfer-${lease.generation}${nth === 0 ? '' : `-from-${nth}`}`),
+    );
+    let { result } = made;
     if (isOfUnknownContent(result, expected)) {
       // a file that nobody recorded, where it matters which bytes it has
       await removeFromPool(options, lease, { ...result, because: 'unknown' });
-      result = await prepare(`transfer-${lease.generation}-anew`);
+      result = await prepare(supply, `transfer-${lease.generation}-anew`);
     }
     await writer.flush();
-    await keepCopy(options, lease, result, expected);
+    await keepCopy(options, lease, { result, expected, supply, fileDigest: await digestOnStore(options) });
     clearInterval(heartbeat);
     return {
       installPath: result.installPath,
@@ -257,15 +275,56 @@ async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Prom
     await context.write(async (trx) => {
       await failTransfer(trx, lease, failure);
       await recordEvent(trx, {
-        type: `${kindOf(template).event}.DIRECT.DOWNLOAD.FAILURE`,
+        type: transferEvent(options, 'FAILURE'),
         level: 'ERROR',
-        description: `${kindOf(template).word} ${template.name} was not downloaded: ${messageForUsers(failure.code, failure.message)}`,
+        description: `${kindOf(template).word} ${template.name} was not downloaded${place.role === 'Image' ? ` to image store ${place.poolName}` : ''}: ${messageForUsers(failure.code, failure.message)}`,
         ...templateEvent(options),
       });
       if (failure.code === sourceChanged) await recordSourceChange(trx, options, failure.message, 'ERROR');
     });
     throw cause;
   }
+}
+
+/** One supply that fails is followed by the next, unless the failure says that no other would fare better. */
+async function fromFirstThatWorks(
+  { context }: TemplateOnPoolOptions,
+  supplies: AsyncIterable<Supply>,
+  make: (supply: Supply, nth: number) => Promise<PrepareResult>,
+): Promise<{ readonly supply: Supply; readonly result: PrepareResult }> {
+  let nth = 0;
+  let failed: unknown;
+  for await (const supply of supplies) {
+    try {
+      return { supply, result: await make(supply, nth) };
+    } catch (error) {
+      // what the template's own source yields is the last word
+      if (context.signal.aborted || !supply.copy || failureOf(error).code === 'SPOOL_LEASE_LOST') throw error;
+      failed = error;
+      nth++;
+      const { code, message } = failureOf(error);
+      context.log.warn(
+        { from: supply.copy.poolName, code, message },
+        'the image does not come from this copy',
+      );
+    }
+  }
+  throw failed;
+}
+
+/** What is given out from an image store is verified by the digest of the file there, so it is read back once. */
+async function digestOnStore(options: TemplateOnPoolOptions): Promise<string | undefined> {
+  const { context, agents, place, template, step, reconnectMs } = options;
+  if (place.role !== 'Image') return undefined;
+  const { checksum } = await callHost(agents, {
+    hostId: place.hostId,
+    method: 'template.digest',
+    params: { pool: place.pool, installPath: templateFileName(template) },
+    operationId: `${context.job.uuid}/${step}/digest-${Date.now()}`,
+    signal: context.signal,
+    reconnectMs,
+  });
+  return checksum;
 }
 
 function percentOf(progress: ImageProgressMessage): number {

@@ -5,6 +5,7 @@ import * as deploy from './deploy-virtual-machine.ts';
 import * as forwarding from './forwarding.ts';
 import * as guestAccess from './guest-access.ts';
 import * as identity from './identity.ts';
+import * as imageStores from './image-stores.ts';
 import * as imageUpdates from './image-updates.ts';
 import * as infrastructure from './infrastructure.ts';
 import * as isos from './isos.ts';
@@ -27,6 +28,7 @@ export const specs = {
   ...templates,
   ...isos,
   ...imageUpdates,
+  ...imageStores,
   ...tags,
   ...certificates,
   ...deploy,

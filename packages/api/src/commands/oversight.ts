@@ -5,14 +5,12 @@ import {
   alertFields,
   eventTypeFields,
   hostTagFields,
-  imageStoreFields,
   regionFields,
   storageTagFields,
 } from '../entities/oversight.ts';
 import { projectFields } from '../entities/project.ts';
 import { resourceCountFields, resourceLimitFields } from '../entities/resource-limit.ts';
 import { storagePoolFields } from '../entities/storage-pool.ts';
-import { systemVmFields } from '../entities/system-vm.ts';
 import { securityGroupFields } from '../entities/virtual-machine.ts';
 import { jobFields, successFields } from '../fields.ts';
 import {
@@ -258,44 +256,6 @@ export const listRegions = defineCommand({
 });
 
 const none = matchesNothing('there are none');
-
-export const listImageStores = defineCommand({
-  name: 'listImageStores',
-  description: 'Lists image stores: there are none, hosts download images themselves',
-  isAsync: false,
-  params: {
-    id: param.uuid('the image store of this ID', none),
-    name: param.string('image stores of this name', none),
-    protocol: param.string('image stores reached like this', none),
-    provider: param.string('image stores of this provider', none),
-    readonly: param.boolean('image stores that are read only', none),
-    zoneid: param.uuid('image stores of this zone', none),
-    ...pagingParams,
-  },
-  response: imageStoreFields,
-  result: { kind: 'list', key: 'imagestore' },
-  roles: adminOnly,
-});
-
-export const listSystemVms = defineCommand({
-  name: 'listSystemVms',
-  description: 'Lists system instances: there are none, hosts do their work',
-  isAsync: false,
-  params: {
-    id: param.uuid('the system instance of this ID', none),
-    name: param.string('system instances of this name', none),
-    hostid: param.uuid('system instances of this host', none),
-    podid: param.uuid('system instances of this pod', none),
-    state: param.string('system instances in this state', none),
-    storageid: param.uuid('system instances on this storage pool', none),
-    systemvmtype: param.string('system instances of this type', none),
-    zoneid: param.uuid('system instances of this zone', none),
-    ...pagingParams,
-  },
-  response: systemVmFields,
-  result: { kind: 'list', key: 'systemvm' },
-  roles: adminOnly,
-});
 
 export const listProjects = defineCommand({
   name: 'listProjects',

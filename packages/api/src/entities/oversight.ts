@@ -23,22 +23,6 @@ export const regionFields = {
   ...jobFields,
 } as const satisfies FieldSpecs;
 
-export const imageStoreFields = {
-  id: field.string('the ID of the image store'),
-  name: field.string('the name of the image store'),
-  url: field.string('where it is'),
-  protocol: field.string('how it is reached'),
-  providername: field.string('the provider'),
-  readonly: field.boolean('whether nothing is written to it'),
-  scope: field.word('scopetype', 'the scope of the image store'),
-  zoneid: field.string('the ID of its zone'),
-  zonename: field.string('the name of its zone'),
-  disksizetotal: field.long('bytes there are'),
-  disksizeused: field.long('bytes in use'),
-  hasannotations: field.boolean('whether there are annotations'),
-  ...jobFields,
-} as const satisfies FieldSpecs;
-
 export const hostTagFields = {
   id: field.string('the name of the tag'),
   hostid: field.long('always absent: hosts have UUIDs'),

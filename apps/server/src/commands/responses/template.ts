@@ -73,6 +73,7 @@ export async function templateEntities(
     const knowsSecrets = viewer.isAdmin || row.account_id === viewer.accountId;
     return {
       ...publicPart(row),
+      ...readiness(row, copies.get(row.id) ?? []),
       ...(knowsSecrets ? { url: redactUrl(row.url) } : {}),
       tags: tags(row.uuid),
       details: shownDetails(details.get(row.id) ?? [], knowsSecrets),
@@ -89,7 +90,6 @@ function publicPart(row: TemplateRow): TemplateEntity {
     displaytext: row.display_text,
     ispublic: row.public,
     isfeatured: row.featured,
-    isready: row.state === 'Active',
     isextractable: row.extractable,
     isdynamicallyscalable: row.dynamically_scalable,
     passwordenabled: row.enable_password,
@@ -109,7 +109,6 @@ function publicPart(row: TemplateRow): TemplateEntity {
     checksum: row.checksum?.replace(/^\{[^}]*\}/, ''),
     size: row.size ?? undefined,
     physicalsize: row.physical_size ?? undefined,
-    status: row.direct_download ? bypassedStatus : row.state,
     created: formatDate(row.created),
     removed: row.removed ? formatDate(row.removed) : undefined,
     accountid: row.account_uuid,
@@ -130,6 +129,36 @@ function publicPart(row: TemplateRow): TemplateEntity {
   };
 }
 
+/** Whether it can be used in the zone of the row, and how far it is, in CloudStack's words. */
+function readiness(
+  row: TemplateRow,
+  copies: readonly SpoolRefRow[],
+): Pick<TemplateEntity, 'isready' | 'status'> {
+  if (row.direct_download) return { isready: row.state === 'Active', status: bypassedStatus };
+  const stored = copies.filter(({ role, zone_id }) => role === 'Image' && zone_id === row.zone_id);
+  const status = storedStatus(stored, row.format);
+  return { isready: row.state === 'Active' && stored.some(isWhole), status };
+}
+
+function isWhole({ state }: Pick<SpoolRefRow, 'state'>): boolean {
+  return state === 'Ready';
+}
+
+/** The best that is to be said of an image on the image stores of a zone. */
+export function storedStatus(stored: readonly SpoolRefRow[], format: string): string {
+  const isIso = format.toUpperCase() === 'ISO';
+  if (stored.some(isWhole)) return isIso ? 'Successfully Installed' : 'Download Complete';
+  const underWay = stored.find(({ download_state }) => download_state === 'DOWNLOAD_IN_PROGRESS');
+  if (underWay) {
+    const { phase } = (underWay.transfer_progress ?? {}) as { readonly phase?: string };
+    const installing = phase !== undefined && !['planning', 'transferring'].includes(phase);
+    if (installing) return isIso ? 'Installing ISO' : 'Installing Template';
+    return `${underWay.download_pct}% Downloaded`;
+  }
+  const failed = stored.find(({ error_str }) => error_str !== null);
+  return failed?.error_str ?? 'Processing';
+}
+
 function shownDetails(
   details: readonly { readonly name: string; readonly value: string }[],
   knowsSecrets: boolean,
@@ -148,7 +177,7 @@ function copyEntity(copy: SpoolRefRow, forAdmin: boolean): Record<string, string
     downloadPercent: String(copy.download_pct),
     downloadState: copy.download_state,
     ...(forAdmin
-      ? { datastoreId: copy.pool_uuid, datastoreRole: 'Primary', lastUsed: formatDate(copy.last_used) }
+      ? { datastoreId: copy.pool_uuid, datastoreRole: copy.role, lastUsed: formatDate(copy.last_used) }
       : {}),
     // of the bytes that were transferred: own extension, for whoever has to decide when a source changed
     ...(forAdmin && copy.checksum !== null ? { checksum: copy.checksum } : {}),

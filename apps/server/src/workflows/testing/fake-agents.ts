@@ -34,6 +34,8 @@ export interface FakeAgents extends AgentGateway {
   count(method: Method): number;
 }
 
+/** What every stored file is found to be. */
+export const storedDigest = `{SHA-256}${'cd'.repeat(32)}`;
 export const virtualSizeBytes = 1024 ** 3;
 
 export function transferProgress(changes: Partial<ImageProgressMessage> = {}): ImageProgressMessage {
@@ -159,6 +161,15 @@ async function ordinaryAnswer(
     case 'template.check': {
       const { installPath } = params as ParamsOf<AgentMethods, 'template.check'>;
       return { present: host.files.has(installPath) };
+    }
+    case 'template.digest':
+    case 'image.serve': {
+      const { installPath } = params as ParamsOf<AgentMethods, 'template.digest'>;
+      if (!host.files.has(installPath))
+        throw new AgentCallError('TEMPLATE_MISSING', 'the image is not there', { failureClass: 'next-host' });
+      return method === 'image.serve'
+        ? { path: `/image/${installPath}?grant=secret`, sizeBytes: 1000 }
+        : { checksum: storedDigest, sizeBytes: 1000 };
     }
     case 'template.remove': {
       const { installPath } = params as ParamsOf<AgentMethods, 'template.remove'>;
