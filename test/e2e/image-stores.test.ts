@@ -64,7 +64,7 @@ const untilReady = (id: string) =>
 test('without an image store templates are for hosts to download, and nothing else can be asked for', async () => {
   await assert.rejects(
     register('none', { directdownload: 'false' }),
-    /directdownload must be true: zone .* has no image store/,
+    /directdownload: must be true: zone .* has no image store/,
   );
   const row = await register('direct');
   assert.equal(row['directdownload'], true);
@@ -94,7 +94,7 @@ test('a registered image comes to the store at once, and is shown on its way', a
   template = String(row['id']);
   assert.deepEqual([row['directdownload'], row['isready']], [false, false]);
   const early = api().call('deployVirtualMachine', cloud.deployment(template, 'early'));
-  await assert.rejects(early, /templateid classical is not on an image store yet: /);
+  await assert.rejects(early, /templateid: classical is not on an image store yet: /);
   const ready = await untilReady(template);
   assert.equal(ready['status'], 'Download Complete');
   const [copy] = ready['downloaddetails'] as Record<string, string>[];
@@ -144,11 +144,12 @@ test('it can be downloaded by users, until the link expires', async () => {
 test('a full store says so with figures, and keeps nothing of what did not fit', async () => {
   cloud.misbehave = undefined;
   const { id } = await register('too-much');
-  const failed = await until('the reason is shown', 60_000, async () => {
+  const failed = await until('its job ends', 60_000, async () => {
     const row = await listed(String(id));
-    return /space|full|free/i.test(String(row['status'])) ? row : undefined;
+    return row['jobstatus'] === 2 ? row : undefined;
   });
   assert.equal(failed['isready'], false);
+  assert.match(String(failed['status']), /space|full|free/i);
   await until('nothing is left', 10_000, async () =>
     (await readdir(storeDirectory)).every((name) => !name.includes(String(id))) ? true : undefined,
   );

@@ -102,6 +102,10 @@ export async function storeToWriteTo(
     .where('status', '=', 'Up')
     .where('read_only', '=', false)
     .where('removed', 'is', null)
+    .where(
+      sql<boolean>`exists (select from storage_pool_host_ref r join host on host.id = r.host_id
+        where r.pool_id = data_store.id and host.status = 'Up' and host.removed is null)`,
+    )
     .orderBy(sql`capacity_bytes - used_bytes`, 'desc')
     .orderBy('id')
     .limit(1)
@@ -129,7 +133,9 @@ export async function templatesWithoutStore(executor: Executor) {
       and not exists (select from template_spool_ref c join data_store d on d.id = c.pool_id
         where c.template_id = t.id and d.role = 'Image' and d.removed is null and d.data_center_id = z.zone_id
           and not c.marked_for_gc and (c.state in ('Ready', 'Failed') or c.lease_until > now()))
-      and not exists (select from async_job j where j.job_status = 0 and j.instance_uuid = t.uuid)
+      -- one that could not even begin is not tried again at once
+      and not exists (select from async_job j where j.instance_uuid = t.uuid and (j.job_status = 0
+        or (j.job_cmd = 'prepareTemplate' and j.job_status = 2 and j.completed > now() - interval '1 minute')))
     order by t.id, z.zone_id
   `.execute(executor);
   return rows;

@@ -16,7 +16,7 @@ export async function poolsToPrepare(executor: Executor, poolIds: readonly numbe
     .where('id', '=', sql<number>`any(${poolIds})`)
     .where('removed', 'is', null)
     .where('status', '=', 'Up')
-    .select(['id', 'name'])
+    .select(['id', 'name', 'role'])
     .orderBy('id')
     .execute();
   const reached = await executor
@@ -25,13 +25,16 @@ export async function poolsToPrepare(executor: Executor, poolIds: readonly numbe
     .where('pool_id', '=', sql<number>`any(${poolIds})`)
     .where('host.removed', 'is', null)
     .where('host.status', '=', 'Up')
-    .where('host.resource_state', '=', 'Enabled')
-    .select(['pool_id', 'host_id'])
+    .select(['pool_id', 'host_id', 'host.resource_state'])
     .orderBy('host_id')
     .execute();
-  return pools.map(({ id, name }) => ({
+  return pools.map(({ id, name, role }) => ({
     poolId: id,
     name,
-    hostIds: reached.filter(({ pool_id }) => pool_id === id).map(({ host_id }) => host_id),
+    hostIds: reached
+      .filter(({ pool_id }) => pool_id === id)
+      // a host that takes no instances can look after an image store all the same
+      .filter(({ resource_state }) => role === 'Image' || resource_state === 'Enabled')
+      .map(({ host_id }) => host_id),
   }));
 }
