@@ -84,6 +84,12 @@ test('a new event stream reports everything, changed or not', async () => {
   assert.deepEqual(await host.until(1), [vm('Running')]);
 });
 
+test('from time to time everything is told again: a server may have failed to act on it', async () => {
+  const host = start({ everyMs: 5 });
+  host.watch.connected([vm('Running')], host.report);
+  assert.deepEqual(await host.until(2), [vm('Running'), vm('Running')]);
+});
+
 test('nothing is reported while nobody is connected', async () => {
   const host = start({ everyMs: 5 });
   const leave = host.watch.connected([vm('Running')], host.report);

@@ -27,12 +27,14 @@ export interface WatchOptions {
   readonly log: Logger;
   /** The net under the events. */
   readonly everyMs?: number;
+  /** Every so many of these looks tell everything: what a server could not do about a report it then hears of again. */
+  readonly everythingAfter?: number;
 }
 
 /** Events come in bursts (Resumed, Started, …): one look serves a burst. */
 const settleMs = 30;
 
-export function makeWatch({ list, log, everyMs = 30_000 }: WatchOptions): Watch {
+export function makeWatch({ list, log, everyMs = 30_000, everythingAfter = 10 }: WatchOptions): Watch {
   const acknowledged = new Map<string, VmStateReport>();
   const listeners = new Set<{ domain: string; listener: (event: DomainEvent) => void }>();
   const reports = new Set<Report>();
@@ -51,7 +53,8 @@ export function makeWatch({ list, log, everyMs = 30_000 }: WatchOptions): Watch 
     const before = hellos;
     let failed: { readonly error: unknown } | undefined;
     for (const vm of decide(acknowledged, await list(signal), everything)) {
-      log.info({ vm: vm.uuid, name: vm.instanceName, state: vm.state }, 'virtual machine changed');
+      if (acknowledged.get(vm.uuid)?.state !== vm.state)
+        log.info({ vm: vm.uuid, name: vm.instanceName, state: vm.state }, 'virtual machine changed');
       // one that no server takes must not keep the others back
       const problem = await tellOne(reports, vm);
       if (hellos !== before) return;
@@ -86,7 +89,7 @@ export function makeWatch({ list, log, everyMs = 30_000 }: WatchOptions): Watch 
     },
 
     async run(signal) {
-      while (!signal.aborted) {
+      for (let looks = 1; !signal.aborted; looks++) {
         if (!wanted) {
           const { promise, resolve } = Promise.withResolvers<void>();
           wake = resolve;
@@ -98,7 +101,7 @@ export function makeWatch({ list, log, everyMs = 30_000 }: WatchOptions): Watch 
         }
         await sleep(settleMs, signal).catch(() => {});
         if (signal.aborted) return;
-        const everything = wanted?.everything ?? false;
+        const everything = wanted?.everything ?? looks % everythingAfter === 0;
         wanted = undefined;
         try {
           await lookOnce(everything, signal);

@@ -37,6 +37,7 @@ const table: { state: VmState; reported: VmPowerState; vm?: Partial<BelievedVm>;
   { state: 'Error', reported: 'Running', vm: { hostId: null }, verdict: 'stray' },
   { state: 'Destroyed', reported: 'Running', vm: { hostId: null }, verdict: 'stray' },
   { state: 'Expunged', reported: 'Running', vm: { hostId: null }, verdict: 'stray' },
+  { state: 'Expunged', reported: 'Stopped', vm: { hostId: null }, verdict: 'stray' },
   { state: 'Destroyed', reported: 'Stopped', vm: { hostId: null }, verdict: 'nothing' },
 ];
 

@@ -53,8 +53,9 @@ export function judgePowerReport(
     }
   }
   // what is left of it where it ran before: its definition, which could be started behind our back
-  if (reported === 'Stopped' && !here && vm.lastHostId !== reportingHostId && leftBehind.has(vm.state))
-    return { kind: 'stray' };
+  if (reported === 'Stopped' && !here && leftBehind.has(vm.state))
+    // where it ran last its definition is at home, as long as there is an instance
+    if (vm.lastHostId !== reportingHostId || vm.state === 'Expunged') return { kind: 'stray' };
   if (!here) return nothing;
   switch (vm.state) {
     case 'Running':

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { MillraceError } from '@millrace/core';
+import { describeError, MillraceError } from '@millrace/core';
 import { z } from 'zod';
 import type { AgentGateway } from '../agents/gateway.ts';
 import { AgentCallError } from '../domain/failure-policy.ts';
@@ -252,6 +252,7 @@ export function startStep(attempt: Attempt): Step<HostState> {
         });
         if (!applied) throw new MillraceError('VM_STATE_CHANGED', `the instance is ${now} meanwhile`);
       });
+      await forgetWhereItRan(attempt, place.hostId);
       attempt.progress.phase('running');
       return { started: true };
     },
@@ -267,6 +268,31 @@ export function startStep(attempt: Attempt): Step<HostState> {
       });
     },
   };
+}
+
+/**
+ * An instance that starts on another host than before leaves nothing where it was: its definition could be started there
+ * behind our back. A host that is away is told when it says hello.
+ */
+async function forgetWhereItRan({ context, deps, record, ordinal }: Attempt, hostId: number): Promise<void> {
+  const before = record.vm.last_host_id;
+  if (before === null || before === hostId) return;
+  try {
+    await callHost(deps.agents, {
+      hostId: before,
+      method: 'vm.remove',
+      params: { vm: { uuid: record.vm.uuid, instanceName: record.vm.instance_name } },
+      operationId: `${context.job.uuid}/host-${ordinal}/forget-on-${before}`,
+      signal: context.signal,
+      reconnectMs: 0,
+    });
+  } catch (error) {
+    context.signal.throwIfAborted();
+    context.log.warn(
+      { vm: record.vm.uuid, host: before, error: describeError(error) },
+      'the host where the instance was before keeps its definition for now',
+    );
+  }
 }
 
 /** The host was asked, and no answer came. */

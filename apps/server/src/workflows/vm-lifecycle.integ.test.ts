@@ -66,6 +66,29 @@ test('stop, start and reboot move the instance through its states and keep its d
   );
 });
 
+test('an instance that starts on another host leaves no definition where it was', async (t) => {
+  const { fixture, vmId, vmUuid, host } = await runningVm(t, { hosts: 2 });
+  const other = fixture.hosts[1]!;
+  const [disk] = await liveVolumes(fixture, vmId);
+  await fixture.database
+    .insertInto('storage_pool_host_ref')
+    .values({ pool_id: disk!.pool_id!, host_id: other.hostId, local_path: '/pools/shared' })
+    .execute();
+  await fixture.run('stopVirtualMachine', { vmId, forced: true });
+  fixture.agents.script(other.hostId, 'vm.start', async () => ({
+    state: 'Running',
+    startedNow: true,
+    startMs: 1,
+  }));
+  const started = await fixture.run('startVirtualMachine', { vmId, hostId: other.hostId });
+  assert.equal(started.job_status, 1, errorText(started));
+  const removals = fixture.agents.calls.filter(({ method }) => method === 'vm.remove');
+  assert.deepEqual(
+    removals.map(({ hostId, params }) => [hostId, (params as { vm: { uuid: string } }).vm.uuid]),
+    [[host.hostId, vmUuid]],
+  );
+});
+
 test('a guest that stays down after a reboot is started again', async (t) => {
   const { fixture, vmId } = await runningVm(t);
   fixture.agents.script('every', 'vm.reboot', async () => ({ state: 'Stopped' }));
