@@ -40,7 +40,7 @@ export interface LabCloud extends AsyncDisposable {
   lose(host: LabHost): Promise<void>;
   hostNamed(name: string): Promise<Record<string, unknown> | undefined>;
   untilHostIs(name: string, state: string): Promise<unknown>;
-  newTemplate(changes?: { readonly checksum?: string }): Promise<string>;
+  newTemplate(changes?: Readonly<Record<string, string>>): Promise<string>;
   deployment(templateid: string, name: string): Record<string, string>;
   /** Waits for a line on the serial console of an instance. */
   untilGuestSays(id: string, line: string): Promise<unknown>;

@@ -115,3 +115,82 @@ test('a pool without disks is deleted: images, mark and mounts go', async () => 
     assert.doesNotMatch(stdout, /fuse\.nfs/);
   }
 });
+
+/** The same share as an image store: a machine without a hypervisor looks after it. */
+let worker: LabHost;
+let stored: string;
+
+const killAgentOf = (host: LabHost) => host.run('pkill', ['-9', '-f', 'apps/agent/src/main.ts']);
+
+test('a machine that is there for images alone looks after an NFS share as image store', async () => {
+  worker = await cloud.addHost(13, ['--role', 'image-store']);
+  const row = await cloud.hostNamed(worker.name);
+  assert.equal(row!['type'], 'SecondaryStorageVM');
+  const url = `nfs://${labAddress}/primary`;
+  await assert.rejects(
+    api().call('addImageStore', { provider: 'S3', url }),
+    /not supported in this release: NFS and Local are/,
+  );
+  const answer = await api().call('addImageStore', { provider: 'NFS', url, name: 'nas' });
+  assert.equal((answer['imagestore'] as Record<string, unknown>)['protocol'], 'nfs');
+  const systemVms = await api().list('listSystemVms');
+  assert.ok(systemVms.some(({ hostname }) => hostname === worker.name));
+});
+
+test('its machine is killed in the middle of a download: the next one goes on with what is there', async () => {
+  let sent = 0;
+  cloud.misbehave = (request, response) => {
+    const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
+    const first = Number(range?.[1] ?? 0);
+    const last = range?.[2] ? Number(range[2]) : cloud.image.length - 1;
+    response.writeHead(range ? 206 : 200, {
+      'content-length': last - first + 1,
+      'accept-ranges': 'bytes',
+      etag: '"one"',
+      ...(range ? { 'content-range': `bytes ${first}-${last}/${cloud.image.length}` } : {}),
+    });
+    sent += last - first + 1;
+    response.end(cloud.image.subarray(first, last + 1));
+    return true;
+  };
+  await api().call('updateConfiguration', { name: 'direct.download.rate.limit', value: '4000000' });
+  stored = await cloud.newTemplate({ directdownload: 'false' });
+  const status = async () => {
+    const [row] = await api().list('listTemplates', { templatefilter: 'all', id: stored });
+    return row!;
+  };
+  await until('a part is there', 60_000, async () =>
+    /^[3-9]\d% Downloaded$/.test(String((await status())['status'])) ? true : undefined,
+  );
+  await killAgentOf(worker);
+  cloud.startAgent(worker);
+  const ready = await until('the template is ready', 90_000, async () => {
+    const row = await status();
+    return row['isready'] === true ? row : undefined;
+  });
+  assert.equal(ready['status'], 'Download Complete');
+  assert.ok(sent < 1.9 * cloud.image.length, `${sent} bytes were sent of ${cloud.image.length}`);
+});
+
+test('it is killed while a host copies from it: the instance comes up all the same', async () => {
+  for (const local of await api().list('listStoragePools', { scope: 'HOST' }))
+    await api().call('updateStoragePool', { id: String(local['id']), enabled: 'true' });
+  cloud.requests.length = 0;
+  const { jobid } = await api().call('deployVirtualMachine', {
+    ...cloud.deployment(stored, 'from-nas'),
+    hostid: await idOf(hosts[0]!),
+  });
+  await until('a part is copied', 60_000, async () => {
+    const job = await api().call('queryAsyncJobResult', { jobid: String(jobid) });
+    const progress = job['jobprogress'] as { bytes?: number } | undefined;
+    return (progress?.bytes ?? 0) > 6_000_000 ? true : undefined;
+  });
+  await killAgentOf(worker);
+  cloud.startAgent(worker);
+  const job = await api().job(String(jobid), 120_000);
+  assert.equal(job.jobstatus, 1, JSON.stringify(job));
+  const { id } = job.jobresult!['virtualmachine'] as { id: string };
+  await cloud.untilGuestSays(id, microGuestLines.up(1, 'lab'));
+  assert.deepEqual(cloud.requests, [], 'nothing came from the source');
+  await api().call('updateConfiguration', { name: 'direct.download.rate.limit', value: '0' });
+});

@@ -49,7 +49,7 @@ export async function hostFacts(deps: FactsDeps, signal: AbortSignal): Promise<H
 }
 
 /** What changes all the time. */
-export async function hostLoad(deps: Pick<FactsDeps, 'poolPath' | 'log'>): Promise<HostLoad> {
+export async function hostLoad(deps: Pick<FactsDeps, 'poolPath' | 'role' | 'log'>): Promise<HostLoad> {
   const localPool = await localPoolOf(deps);
   return {
     // what Node calls free is Linux's MemAvailable, which counts caches that can be dropped
@@ -61,8 +61,9 @@ export async function hostLoad(deps: Pick<FactsDeps, 'poolPath' | 'log'>): Promi
   };
 }
 
-async function localPoolOf({ poolPath, log }: Pick<FactsDeps, 'poolPath' | 'log'>) {
-  if (poolPath === undefined) return undefined;
+/** A machine that runs no instances has no pool for them. */
+async function localPoolOf({ poolPath, role, log }: Pick<FactsDeps, 'poolPath' | 'role' | 'log'>) {
+  if (poolPath === undefined || role === 'image-store') return undefined;
   try {
     return { path: poolPath, ...(await spaceOf(poolPath)) };
   } catch (error) {

@@ -3,7 +3,7 @@ import { recordEvent } from '../store/events.ts';
 import { everything } from '../store/paging.ts';
 import { addZonesToTemplate, lockTemplate, zoneIdsOf } from '../store/templates.ts';
 import { listZoneRows } from '../store/zone-list.ts';
-import { beginStoreDownload } from '../workflows/store-downloads.ts';
+import { beginStoreDownload } from '../jobs/store-downloads.ts';
 import { implement } from './command.ts';
 import { reachOf } from './scope.ts';
 

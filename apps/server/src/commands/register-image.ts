@@ -17,7 +17,7 @@ import { everything } from '../store/paging.ts';
 import { readSettings } from '../store/settings.ts';
 import { insertTemplate } from '../store/templates.ts';
 import { listZoneRows } from '../store/zone-list.ts';
-import { beginStoreDownload, haveStores } from '../workflows/store-downloads.ts';
+import { beginStoreDownload, haveStores } from '../jobs/store-downloads.ts';
 import type { Caller, CommandDependencies } from './command.ts';
 import { demandResources } from './demand-resources.ts';
 import { lookAtSource } from './look-at-source.ts';

@@ -19,7 +19,7 @@ import { readSettings } from '../store/settings.ts';
 import { contentDigestsOf, pendingUseOfImage, setImageAside } from '../store/template-images.ts';
 import { type ImageKind, lockTemplate, templateDetailsOf, zoneIdsOf } from '../store/templates.ts';
 import { pendingJobOf } from '../store/virtual-machines.ts';
-import { beginStoreDownload } from '../workflows/store-downloads.ts';
+import { beginStoreDownload } from '../jobs/store-downloads.ts';
 import type { Caller, CommandDependencies } from './command.ts';
 import { type LookedAtSource, lookAtSource } from './look-at-source.ts';
 import { kindOf } from './register-image.ts';

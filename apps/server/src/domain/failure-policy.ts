@@ -55,6 +55,9 @@ const serverFailures: Readonly<Record<string, NextAfterFailure>> = {
   POOL_UNREACHABLE: 'next-host',
   /** It may run there: another host must not start it too. */
   START_UNCERTAIN: 'stop',
+  /** Of one copy; the next one is asked. */
+  IMAGE_NOT_SERVED: 'next-host',
+  IMAGE_STORE_UNAVAILABLE: 'stop',
   TEMPLATE_DELETED: 'stop',
   TEMPLATE_SOURCE_CHANGED: 'stop',
   /** Pools of other hosts may have the copy, or be free to get it. */

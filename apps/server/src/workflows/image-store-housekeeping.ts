@@ -13,7 +13,7 @@ import { readSetting } from '../store/settings.ts';
 import { forgetVanished } from '../store/template-spool.ts';
 import { callHost } from './agent-call.ts';
 import { loadPlace } from './records.ts';
-import { beginStoreDownload } from './store-downloads.ts';
+import { beginStoreDownload } from '../jobs/store-downloads.ts';
 import { connectedHostOf, type TemplateCopyDeps } from './template-copies.ts';
 
 /** Brings image stores to machines that could look after them and do not yet. */

@@ -133,7 +133,7 @@ test('when a store is gone in the middle of a copy, the image comes from the oth
   assert.match(preparesAt(fixture, second.workerId)[0]!.source.url, /^http:\/\/10\.0\.0\.9:8260\//);
   fixture.agents.script(hosts[0]!.hostId, 'template.prepare', async ({ source }, { ordinary }) => {
     if (!source.url.includes('10.0.0.9')) return ordinary();
-    throw new AgentCallError('SOURCES_FAILED', 'connection reset', { failureClass: 'next-host' });
+    throw new AgentCallError('ALL_SOURCES_FAILED', 'connection reset', { failureClass: 'next-host' });
   });
   const job = await fixture.run('prepareTemplate', { templateId, poolIds: [hosts[0]!.poolId] });
   assert.equal(job.job_status, 1, JSON.stringify(job.job_result));

@@ -248,7 +248,7 @@ async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Prom
       },
     });
   try {
-    const { supply, ...made } = await fromFirstThatWorks(options, suppliesOf(options, expected), (one, nth) =>
+    const { supply, ...made } = await fromFirstThatWorks(options, expected, (one, nth) =>
       prepare(one, `transfer-${lease.generation}${nth === 0 ? '' : `-from-${nth}`}`),
     );
     let { result } = made;
@@ -286,27 +286,30 @@ async function transfer(options: TemplateOnPoolOptions, lease: SpoolLease): Prom
   }
 }
 
-/** One supply that fails is followed by the next, unless the failure says that no other would fare better. */
+/** What says that an image cannot be had from there, and nothing of the place where it is to go. */
+const ofTheSupply: ReadonlySet<string> = new Set(['ALL_SOURCES_FAILED', 'DIGEST_MISMATCH', 'SOURCES_DIFFER']);
+
+/** One supply that fails is followed by the next, unless no other would fare better. */
 async function fromFirstThatWorks(
-  { context }: TemplateOnPoolOptions,
-  supplies: AsyncIterable<Supply>,
+  options: TemplateOnPoolOptions,
+  expected: ExpectedContent | undefined,
   make: (supply: Supply, nth: number) => Promise<PrepareResult>,
 ): Promise<{ readonly supply: Supply; readonly result: PrepareResult }> {
+  const { context } = options;
+  const damaged = new Set<number>();
   let nth = 0;
   let failed: unknown;
-  for await (const supply of supplies) {
+  for await (const supply of suppliesOf(options, expected, damaged)) {
     try {
       return { supply, result: await make(supply, nth) };
     } catch (error) {
+      const { code, message } = failureOf(error);
       // what the template's own source yields is the last word
-      if (context.signal.aborted || !supply.copy || failureOf(error).code === 'SPOOL_LEASE_LOST') throw error;
+      if (context.signal.aborted || !supply.copy || !ofTheSupply.has(code)) throw error;
+      if (code !== 'ALL_SOURCES_FAILED') damaged.add(supply.copy.spoolId);
       failed = error;
       nth++;
-      const { code, message } = failureOf(error);
-      context.log.warn(
-        { from: supply.copy.poolName, code, message },
-        'the image does not come from this copy',
-      );
+      context.log.warn({ from: supply.copy.poolName, code, message }, 'the image does not come from this copy');
     }
   }
   throw failed;

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { ImageSourceMessage } from '@millrace/agent-protocol';
+import { sleep } from '@millrace/core';
 import { AgentCallError } from '../domain/failure-policy.ts';
 import { type StoredCopy, storedCopies } from '../store/stored-copies.ts';
 import { imageFormatOf, templateFileName, templateSource } from './records.ts';
@@ -16,6 +17,8 @@ export interface Supply {
   readonly copy?: StoredCopy;
 }
 
+const pausesMs = [0, 2000, 4000, 8000];
+
 /** A transfer from a copy may take as long as it likes, once it has begun; one that is resumed asks for another link. */
 const linkSeconds = 24 * 3600;
 
@@ -23,10 +26,12 @@ const linkSeconds = 24 * 3600;
  * Where a place may get a template from, the best first. Hosts fetch what is for direct download from its source. All else
  * goes from its source to an image store, once, and from there to pools; a copy that was lost comes from another copy that
  * the cloud still has, and only then from its source again.
+ * @param damaged IDs of copies that turned out to be no copies; the caller adds to it
  */
 export async function* suppliesOf(
   options: TemplateOnPoolOptions,
   expected: ExpectedContent | undefined,
+  damaged: ReadonlySet<number>,
 ): AsyncGenerator<Supply, void, undefined> {
   const { context, place, template } = options;
   const fromSource = async (): Promise<Supply> => ({
@@ -37,20 +42,26 @@ export async function* suppliesOf(
     yield await fromSource();
     return;
   }
-  const copies = await context.read((database) => storedCopies(database, template.id, place.zoneId));
   const problems: string[] = [];
   let offered = 0;
-  for (const copy of copies) {
-    if (copy.poolId === place.poolId || !isSameContent(copy, expected)) continue;
-    try {
-      const supply = await fromCopy(options, copy);
-      offered++;
-      yield supply;
-    } catch (error) {
-      context.signal.throwIfAborted();
-      if (!(error instanceof AgentCallError)) throw error;
-      problems.push(error.message);
+  // whoever has another way out takes it at once; a pool has none, and a store's machine may only be starting anew
+  for (const pauseMs of place.role === 'Image' ? [0] : pausesMs) {
+    await sleep(pauseMs, context.signal);
+    problems.length = 0;
+    const copies = await context.read((database) => storedCopies(database, template.id, place.zoneId));
+    for (const copy of copies) {
+      if (copy.poolId === place.poolId || damaged.has(copy.spoolId) || !isSameContent(copy, expected)) continue;
+      try {
+        const supply = await fromCopy(options, copy);
+        offered++;
+        yield supply;
+      } catch (error) {
+        context.signal.throwIfAborted();
+        if (!(error instanceof AgentCallError)) throw error;
+        problems.push(error.message);
+      }
     }
+    if (problems.length === 0 && offered === 0) break;
   }
   if (place.role === 'Image') yield await fromSource();
   else if (offered === 0)

@@ -1,5 +1,5 @@
 import { invalidParameter } from '@millrace/api';
-import type { JobQueue } from '../jobs/queue.ts';
+import type { JobQueue } from './queue.ts';
 import type { Executor } from '../store/database.ts';
 import { storeToWriteTo } from '../store/image-stores.ts';
 
