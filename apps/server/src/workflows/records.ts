@@ -241,8 +241,8 @@ function subnetOf(
 
 /** Whether the host has to end it by itself when it loses everybody: only then it may be started elsewhere. */
 async function haOf(executor: Executor, vmId: number, pool: PoolReference): Promise<Pick<VmSpec, 'ha'>> {
-  // hosts keep leases as files, where all of them see these
-  if (pool.type !== 'SharedMountPoint' && pool.type !== 'NetworkFilesystem') return {};
+  // hosts keep leases where all of them see these
+  if (pool.type === 'Filesystem') return {};
   const row = await executor
     .selectFrom('vm_instance')
     .select('ha_enabled')
