@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { sleep } from '@millrace/core';
+import { runProgram, sleep } from '@millrace/core';
 import { microGuestLines } from '../fixtures/micro-guest.ts';
 import { type CephCluster, startCeph } from '../lab/ceph.ts';
 import { type LabHost, labAddress } from '../lab/lab-host.ts';
@@ -68,7 +68,7 @@ const untilRunningOn = (id: string, host: LabHost) =>
 
 test('a host that is cut off but reaches the Ceph pool keeps its instance; by an operator’s word it ends it and another starts it', async () => {
   const [victim, other] = hosts as [LabHost, LabHost];
-  const vm = await highlyAvailable('cut', victim);
+  const vm = await highlyAvailable('ha', victim);
   const [id, name] = [String(vm['id']), String(vm['instancename'])];
   const seen: string[] = [];
   const stop = new AbortController();
@@ -94,23 +94,29 @@ test('a host that is cut off but reaches the Ceph pool keeps its instance; by an
   const declared = await cloud.instance.api.run('declareHostAsDegraded', { id: hostid });
   assert.equal(declared.jobstatus, 1, JSON.stringify(declared));
   await untilRunningOn(id, other);
+  await cloud.untilGuestSays(id, microGuestLines.up(2, 'lab'));
   stop.abort();
   await watching;
   assert.deepEqual(seen, [victim.name, '', other.name], 'never two copies');
   await victim.run('iptables', ['-D', ...drop]);
   await cloud.untilHostIs(victim.name, 'Up');
   await cloud.instance.api.run('cancelHostAsDegraded', { id: hostid });
-  await cloud.instance.api.run('destroyVirtualMachine', { id, expunge: 'true' });
 });
 
-test('a machine that was frozen and wakes when another host runs its instance writes nothing to the disk any more', async () => {
-  const [victim, other] = hosts as [LabHost, LabHost];
-  const vm = await highlyAvailable('frozen', victim);
-  const [id, name] = [String(vm['id']), String(vm['instancename'])];
+test('a machine that was frozen and wakes when another host runs its instance writes nothing to the disk any more', async (t) => {
+  const [other, victim] = hosts as [LabHost, LabHost];
+  const [vm] = await cloud.instance.api.list('listVirtualMachines', { name: 'ha' });
+  const [id, name] = [String(vm!['id']), String(vm!['instancename'])];
   assert.ok((await objects()).some((object) => object.startsWith('.millrace-lease-')));
   await victim.run('sh', ['-c', 'kill -STOP -1']);
+  // who runs a program in a host stops with it, and has to be woken from outside
+  const thaw = async () => {
+    await victim.run('sh', ['-c', 'kill -CONT -1']);
+    await runProgram('pkill', ['-CONT', '-x', 'nsenter'], { signal: AbortSignal.timeout(10_000) });
+  };
+  t.after(thaw);
   await untilRunningOn(id, other);
-  await cloud.untilGuestSays(id, microGuestLines.up(2, 'lab'));
+  await cloud.untilGuestSays(id, microGuestLines.up(3, 'lab'));
   assert.match(await ceph.ceph('osd', 'blocklist', 'ls'), new RegExp(`${victim.address}:0/`));
   // all of it wakes but the guard and the agent, who would end the guest at once: what is left to stop it is the cluster
   await victim.run('pkill', ['-CONT', '-f', 'libvirtd|virtlogd|qemu-system']);
@@ -121,5 +127,10 @@ test('a machine that was frozen and wakes when another host runs its instance wr
   });
   // it counts its starts on its disk: the old guest's is not there
   await cloud.instance.api.run('rebootVirtualMachine', { id, forced: 'true' });
-  await cloud.untilGuestSays(id, microGuestLines.up(3, 'lab'));
+  await cloud.untilGuestSays(id, microGuestLines.up(4, 'lab'));
+  await thaw();
+  await cloud.untilHostIs(victim.name, 'Up');
+  await until('what woke is removed', 20_000, async () =>
+    (await virsh(victim, 'list', '--all', '--name')).includes(name) ? undefined : true,
+  );
 });
