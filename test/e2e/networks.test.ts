@@ -63,6 +63,14 @@ async function cardsIn(host: LabHost): Promise<number> {
   ).length;
 }
 
+const virshNetworks = async (host: LabHost) =>
+  (await host.run('virsh', ['net-list', '--all', '--name'])).stdout;
+
+async function devicesOf(host: LabHost): Promise<string[]> {
+  const { stdout } = await host.run('ip', ['-j', 'link', 'show']);
+  return (JSON.parse(stdout) as { ifname: string }[]).map(({ ifname }) => ifname);
+}
+
 async function tinyTemplate(): Promise<string> {
   const { path } = await buildTinyTemplate({
     cacheDirectory: fileURLToPath(new URL('../../node_modules/.cache/millrace', import.meta.url)),
@@ -123,15 +131,38 @@ test('a host without the uplink says what it lacks', async () => {
   );
 });
 
-test('a network that is deleted is on no host any more, and the operator’s bridge stays', async () => {
+test('a network that is deleted is on no host any more, on one that was away once it is back; the operator’s bridge stays', async () => {
   for (const id of vms) await done('destroyVirtualMachine', { id, expunge: 'true' });
+  const [here, away] = cloud.hosts as [LabHost, LabHost];
+  const [lost] = await api.list('listNetworks', { name: 'lost' });
+  // as a host with that VLAN would have it; the device goes nowhere
+  const physical = await api.list('listPhysicalNetworks', { zoneid: cloud.zoneid });
+  const made = `mlv${physical.findIndex(({ name }) => name === 'other') + 1}-7`;
+  await away.run('sh', [
+    '-ec',
+    `ip link add ${made} type bridge; ip link add ${made}.v type veth peer name away0; ip link set ${made}.v master ${made}
+     ip link add mine0 type bridge`,
+  ]);
+  await away.run('pkill', ['-f', 'apps/agent/src/main.ts']);
+  await until('the host is away', 30_000, async () =>
+    (await cloud.hostNamed(away.name))?.['state'] === 'Up' ? undefined : true,
+  );
   await done('deleteNetwork', { id: networkId });
+  await done('deleteNetwork', { id: String(lost!['id']) });
+  const forgotten = (host: LabHost) =>
+    until(`libvirt of ${host.name} has forgotten it`, 20_000, async () =>
+      (await virshNetworks(host)).includes('mlr-') ? undefined : true,
+    );
+  await forgotten(here);
+  assert.match(await virshNetworks(away), /mlr-/);
+  cloud.startAgent(away);
+  await forgotten(away);
+  await until('the bridge is gone', 20_000, async () =>
+    (await devicesOf(away)).some((name) => name.startsWith('mlv')) ? undefined : true,
+  );
+  assert.ok((await devicesOf(away)).includes('mine0'));
   for (const host of cloud.hosts) {
-    await until('libvirt has forgotten it', 10_000, async () => {
-      const { stdout } = await host.run('virsh', ['net-list', '--all', '--name']);
-      return stdout.includes('mlr-') ? undefined : true;
-    });
     assert.equal(await cardsIn(host), 0);
-    await host.run('ip', ['link', 'show', bridge]);
+    assert.ok((await devicesOf(host)).includes(bridge));
   }
 });
