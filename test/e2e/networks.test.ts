@@ -5,10 +5,12 @@ import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { runProgram } from '@millrace/core';
+import { openDatabase } from '../../apps/server/src/store/database.ts';
 import { buildTinyTemplate } from '../../apps/standalone/src/tiny-template/build-tiny-template.ts';
 import { type LabHost, labAddress } from '../lab/lab-host.ts';
 import type { Api } from './instance.ts';
 import { type LabCloud, startLabCloud, until } from './lab-cloud.ts';
+import { databaseOfFirst } from './second-server.ts';
 
 /** A network around real hosts: guests are plugged into it, take their addresses from their drives, and are reached. */
 
@@ -65,6 +67,18 @@ async function cardsIn(host: LabHost): Promise<number> {
 
 const virshNetworks = async (host: LabHost) =>
   (await host.run('virsh', ['net-list', '--all', '--name'])).stdout;
+
+/** The name that hosts are told, which the API tells nobody. */
+async function bridgeOf(name: string): Promise<string> {
+  const { url } = await databaseOfFirst(cloud.instance);
+  const database = openDatabase(url, { poolSize: 1 });
+  try {
+    const network = database.selectFrom('networks').select('bridge').where('name', '=', name);
+    return (await network.executeTakeFirstOrThrow()).bridge;
+  } finally {
+    await database.destroy();
+  }
+}
 
 async function devicesOf(host: LabHost): Promise<string[]> {
   const { stdout } = await host.run('ip', ['-j', 'link', 'show']);
@@ -136,8 +150,7 @@ test('a network that is deleted is on no host any more, on one that was away onc
   const [here, away] = cloud.hosts as [LabHost, LabHost];
   const [lost] = await api.list('listNetworks', { name: 'lost' });
   // as a host with that VLAN would have it; the device goes nowhere
-  const physical = await api.list('listPhysicalNetworks', { zoneid: cloud.zoneid });
-  const made = `mlv${physical.findIndex(({ name }) => name === 'other') + 1}-7`;
+  const made = await bridgeOf('lost');
   await away.run('sh', [
     '-ec',
     `ip link add ${made} type bridge; ip link add ${made}.v type veth peer name away0; ip link set ${made}.v master ${made}
