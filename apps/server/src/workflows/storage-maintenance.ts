@@ -99,29 +99,23 @@ export function cancelStorageMaintenance(deps: Deps): JobDefinition<'cancelStora
 /** What a maintenance that was cancelled while it stopped instances had begun comes to its end first. */
 async function waitForStops({ context, pool }: Maintenance): Promise<object> {
   const underWay = () =>
-    context.read(async (database) => {
-      const vms = await database
-        .selectFrom('storage_pool_work')
-        .innerJoin('vm_instance', 'vm_instance.id', 'storage_pool_work.vm_id')
-        .where('pool_id', '=', pool.id)
-        .select('vm_instance.uuid')
-        .execute();
-      const pending = await database
+    context.read((database) =>
+      database
         .selectFrom('async_job')
         .where('job_status', '=', jobStatus.pending)
-        .where((or) =>
-          or.or([
-            or.and({ job_cmd: 'enableStorageMaintenance', instance_uuid: pool.uuid }),
-            or.and([
-              or('job_cmd', '=', 'stopVirtualMachine'),
-              or('instance_uuid', 'in', ['', ...vms.map(({ uuid }) => uuid)]),
-            ]),
-          ]),
-        )
+        .where(({ and, or, eb, selectFrom }) => {
+          const ofPool = selectFrom('storage_pool_work')
+            .innerJoin('vm_instance', 'vm_instance.id', 'storage_pool_work.vm_id')
+            .where('pool_id', '=', pool.id)
+            .select('vm_instance.uuid');
+          return or([
+            and({ job_cmd: 'enableStorageMaintenance', instance_uuid: pool.uuid }),
+            and([eb('job_cmd', '=', 'stopVirtualMachine'), eb('instance_uuid', 'in', ofPool)]),
+          ]);
+        })
         .select('id')
-        .execute();
-      return pending.length > 0;
-    });
+        .executeTakeFirst(),
+    );
   while (await underWay()) await sleep(lookEveryMs, context.signal);
   return {};
 }
