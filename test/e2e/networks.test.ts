@@ -5,10 +5,12 @@ import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { runProgram } from '@millrace/core';
+import { openDatabase } from '../../apps/server/src/store/database.ts';
 import { buildTinyTemplate } from '../../apps/standalone/src/tiny-template/build-tiny-template.ts';
 import { type LabHost, labAddress } from '../lab/lab-host.ts';
 import type { Api } from './instance.ts';
 import { type LabCloud, startLabCloud, until } from './lab-cloud.ts';
+import { databaseOfFirst } from './second-server.ts';
 
 /** A network around real hosts: guests are plugged into it, take their addresses from their drives, and are reached. */
 
@@ -61,6 +63,26 @@ async function cardsIn(host: LabHost): Promise<number> {
   return (JSON.parse(stdout || '[]') as { ifname: string }[]).filter(({ ifname }) =>
     ifname.startsWith('vnet'),
   ).length;
+}
+
+const virshNetworks = async (host: LabHost) =>
+  (await host.run('virsh', ['net-list', '--all', '--name'])).stdout;
+
+/** The name that hosts are told, which the API tells nobody. */
+async function bridgeOf(name: string): Promise<string> {
+  const { url } = await databaseOfFirst(cloud.instance);
+  const database = openDatabase(url, { poolSize: 1 });
+  try {
+    const network = database.selectFrom('networks').select('bridge').where('name', '=', name);
+    return (await network.executeTakeFirstOrThrow()).bridge;
+  } finally {
+    await database.destroy();
+  }
+}
+
+async function devicesOf(host: LabHost): Promise<string[]> {
+  const { stdout } = await host.run('ip', ['-j', 'link', 'show']);
+  return (JSON.parse(stdout) as { ifname: string }[]).map(({ ifname }) => ifname);
 }
 
 async function tinyTemplate(): Promise<string> {
@@ -123,15 +145,37 @@ test('a host without the uplink says what it lacks', async () => {
   );
 });
 
-test('a network that is deleted is on no host any more, and the operator’s bridge stays', async () => {
+test('a network that is deleted is on no host any more, on one that was away once it is back; the operator’s bridge stays', async () => {
   for (const id of vms) await done('destroyVirtualMachine', { id, expunge: 'true' });
+  const [here, away] = cloud.hosts as [LabHost, LabHost];
+  const lost = (await api.list('listNetworks')).find(({ name }) => name === 'lost');
+  // as a host with that VLAN would have it; the device goes nowhere
+  const made = await bridgeOf('lost');
+  await away.run('sh', [
+    '-ec',
+    `ip link add ${made} type bridge; ip link add ${made}.v type veth peer name away0; ip link set ${made}.v master ${made}
+     ip link add mine0 type bridge`,
+  ]);
+  await away.run('pkill', ['-f', 'apps/agent/src/main.ts']);
+  await until('the host is away', 30_000, async () =>
+    (await cloud.hostNamed(away.name))?.['state'] === 'Up' ? undefined : true,
+  );
   await done('deleteNetwork', { id: networkId });
+  await done('deleteNetwork', { id: String(lost!['id']) });
+  const forgotten = (host: LabHost) =>
+    until(`libvirt of ${host.name} has forgotten it`, 20_000, async () =>
+      (await virshNetworks(host)).includes('mlr-') ? undefined : true,
+    );
+  await forgotten(here);
+  assert.match(await virshNetworks(away), /mlr-/);
+  cloud.startAgent(away);
+  await forgotten(away);
+  await until('the bridge is gone', 20_000, async () =>
+    (await devicesOf(away)).some((name) => name.startsWith('mlv')) ? undefined : true,
+  );
+  assert.ok((await devicesOf(away)).includes('mine0'));
   for (const host of cloud.hosts) {
-    await until('libvirt has forgotten it', 10_000, async () => {
-      const { stdout } = await host.run('virsh', ['net-list', '--all', '--name']);
-      return stdout.includes('mlr-') ? undefined : true;
-    });
     assert.equal(await cardsIn(host), 0);
-    await host.run('ip', ['link', 'show', bridge]);
+    assert.ok((await devicesOf(host)).includes(bridge));
   }
 });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { after, before, test } from 'node:test';
 import { rbdImages } from '../../packages/image/src/rbd/rbd-images.ts';
 import { microGuestLines } from '../fixtures/micro-guest.ts';
 import { microIso } from '../fixtures/micro-iso.ts';
 import { type CephCluster, startCeph } from '../lab/ceph.ts';
 import { type LabHost, labAddress } from '../lab/lab-host.ts';
+import { answerInParts } from './answer-in-parts.ts';
 import { type LabCloud, startLabCloud, until } from './lab-cloud.ts';
 
 /** A storage pool on a real Ceph cluster, which the hosts and their guests reach themselves. */
@@ -20,30 +20,9 @@ const iso = microIso({ label: 'DRIVERS', boot: { tag: 'iso' } });
 const hosts: LabHost[] = [];
 const vms: string[] = [];
 
-/** As web servers do, and the lab's does not: a qcow2 image is put into place while it arrives only when its tables can be read first. */
-function answerInParts(request: IncomingMessage, response: ServerResponse): boolean {
-  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
-  const { image } = cloud;
-  const headers = { 'accept-ranges': 'bytes', etag: '"1"' };
-  if (first === undefined) {
-    response.writeHead(200, { ...headers, 'content-length': image.length }).end(image);
-    return true;
-  }
-  const from = Number(first);
-  const to = Math.min(last ? Number(last) : image.length - 1, image.length - 1);
-  response
-    .writeHead(206, {
-      ...headers,
-      'content-range': `bytes ${from}-${to}/${image.length}`,
-      'content-length': to - from + 1,
-    })
-    .end(image.subarray(from, to + 1));
-  return true;
-}
-
 before(async () => {
   cloud = await startLabCloud();
-  cloud.misbehave = answerInParts;
+  cloud.misbehave = answerInParts(cloud.image);
   ceph = await startCeph(labAddress);
   for (const number of [11, 12]) hosts.push(await cloud.addHost(number));
 });
@@ -118,7 +97,7 @@ test('a qcow2 that comes whole or not at all is refused on RBD by name, and leav
   const before = await images().list();
   const params = { ...cloud.deployment(whole, 'rbd-whole'), hostid: await idOf(hosts[0]!) };
   const job = await api().run('deployVirtualMachine', params, 180_000);
-  cloud.misbehave = answerInParts;
+  cloud.misbehave = answerInParts(cloud.image);
   assert.equal(job.jobstatus, 2);
   assert.match(JSON.stringify(job.jobresult), /an RBD pool has no files for that/);
   assert.deepEqual(await images().list(), before);

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runProgram } from '@millrace/core';
+import type { JobAnswer } from '../e2e/instance.ts';
 import type { LabHost } from '../lab/lab-host.ts';
+import { assertMirrorBlamed } from './mirror-blamed.ts';
 import type { Underway } from './moments.ts';
-import type { World } from './world.ts';
+import { mirrors, type World } from './world.ts';
 
 /** Something fails. @returns what makes it well again */
 type Strike = (world: World, underway: Underway) => Promise<() => Promise<void>>;
@@ -15,6 +17,8 @@ export interface Actor {
   readonly strike: Strike;
   /** How long it lasts: milliseconds, or until what is under way has ended. */
   readonly lasts: number | 'to the end';
+  /** What has to be so at the end besides what always has to be. */
+  readonly check?: (world: World, job: JobAnswer) => Promise<void>;
 }
 
 const nothing = async () => {};
@@ -135,6 +139,24 @@ export const actors = {
       web.down();
       return async () => web.up();
     },
+  },
+  /** One of two mirrors is gone, and connections to it end. */
+  mirror: {
+    lasts: 'to the end',
+    strike: async ({ web }) => {
+      web.lose(mirrors.first);
+      return async () => web.up();
+    },
+    check: assertMirrorBlamed,
+  },
+  /** One of two mirrors is cut off: connections to it stay, and nothing comes. */
+  'mirror cut off': {
+    lasts: 'to the end',
+    strike: async ({ web }) => {
+      web.silence(mirrors.first);
+      return async () => web.up();
+    },
+    check: assertMirrorBlamed,
   },
   DNS: {
     lasts: 'to the end',

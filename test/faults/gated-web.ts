@@ -14,20 +14,33 @@ export interface GatedWeb {
   release(): void;
   /** Every connection ends, and new requests get 503. */
   down(): void;
+  /** So it is for paths that contain this text, and without an answer: the machine behind them is gone. */
+  lose(text: string): void;
+  /** Connections for paths that contain this text stay, and nothing comes: those that are open, and new ones. */
+  silence(text: string): void;
   up(): void;
 }
 
 interface Held {
+  readonly path: string;
   readonly send: () => void;
   readonly cut: () => void;
 }
 
 /** @param fileOf the bytes at a path */
 export function makeGatedWeb(fileOf: (path: string) => Buffer): GatedWeb {
-  const open = new Set<ServerResponse>();
+  const open = new Map<ServerResponse, string>();
   let held: Held[] = [];
   let part: number | undefined;
   let isDown = false;
+  let lost: string | undefined;
+  let silent: string | undefined;
+  const isSilent = (path: string) => silent !== undefined && path.includes(silent);
+  const sendHeld = () => {
+    const released = held.filter(({ path }) => !isSilent(path));
+    held = held.filter(({ path }) => isSilent(path));
+    for (const { send: sendRest } of released) sendRest();
+  };
   let waiting = Promise.withResolvers<{ from: string; path: string }>();
 
   const send = (request: IncomingMessage, response: ServerResponse) => {
@@ -55,17 +68,19 @@ export function makeGatedWeb(fileOf: (path: string) => Buffer): GatedWeb {
       if (limit <= 0) head();
       response.end(file.subarray(Math.max(begin, limit), last + 1));
     };
-    held.push({ send: rest, cut: () => response.destroy() });
+    held.push({ path, send: rest, cut: () => response.destroy() });
     waiting.resolve({ from: (request.socket.remoteAddress ?? '').replace('::ffff:', ''), path });
   };
 
   return {
     answer(request, response) {
       response.on('error', () => {});
-      open.add(response);
+      const path = request.url ?? '';
+      open.set(response, path);
       response.once('close', () => open.delete(response));
       if (isDown) response.writeHead(503).end();
-      else if (request.url?.includes('/dead/')) response.destroy();
+      else if (path.includes('/dead/') || (lost !== undefined && path.includes(lost))) response.destroy();
+      else if (isSilent(path)) return true;
       else send(request, response);
       return true;
     },
@@ -76,18 +91,27 @@ export function makeGatedWeb(fileOf: (path: string) => Buffer): GatedWeb {
     reached: () => waiting.promise,
     release() {
       part = undefined;
-      for (const { send: sendRest } of held.splice(0)) sendRest();
+      sendHeld();
     },
     down() {
       isDown = true;
       for (const { cut } of held.splice(0)) cut();
-      for (const response of open) response.destroy();
-      held = [];
+      for (const response of open.keys()) response.destroy();
+    },
+    lose(text) {
+      lost = text;
+      held = held.filter(({ path }) => !path.includes(text));
+      for (const [response, path] of open) if (path.includes(text)) response.destroy();
+    },
+    silence(text) {
+      silent = text;
     },
     up() {
       isDown = false;
+      lost = undefined;
+      silent = undefined;
       part = undefined;
-      for (const { send: sendRest } of held.splice(0)) sendRest();
+      sendHeld();
     },
   };
 }

@@ -24,9 +24,15 @@ const fresh = (what: string) => {
 /** Of a transfer that is held while its source, its host or its network fails. */
 const jobTimeoutMs = 150_000;
 
-async function register(world: World, options: { readonly mirrors?: boolean; readonly iso?: boolean } = {}) {
+interface Registration {
+  /** One that never answers and one that does, or two of the same rank. */
+  readonly mirrors?: 'dead and well' | 'pair' | undefined;
+  readonly iso?: boolean;
+}
+
+async function register(world: World, options: Registration = {}) {
   const { api } = world.cloud.instance;
-  const name = fresh(options.iso ? 'disc' : 'image');
+  const name = fresh(options.iso ? 'disc' : options.mirrors === 'pair' ? 'pair' : 'image');
   const file = `${name}.${options.iso ? 'iso' : 'qcow2'}`;
   const common = {
     name,
@@ -54,8 +60,8 @@ const endOf = (world: World, jobid: string) => async () => {
   return world.cloud.instance.api.job(jobid, jobTimeoutMs);
 };
 
-async function deploy(world: World, mirrors = false) {
-  const template = await register(world, { mirrors });
+async function deploy(world: World) {
+  const template = await register(world);
   return request(world, 'deployVirtualMachine', world.cloud.deployment(template, fresh('vm')));
 }
 
@@ -86,7 +92,7 @@ function atOnce(
 }
 
 /** A deployment whose transfer has come so far. */
-function transferAt(part: number, mirrors = false): Begin {
+function transferAt(part: number, mirrors?: Registration['mirrors']): Begin {
   return async (world) => {
     const template = await register(world, { mirrors });
     world.web.hold(part);
@@ -137,7 +143,9 @@ export const moments = {
   'transfer 0 %': transferAt(0),
   'transfer 50 %': transferAt(0.5),
   'transfer 100 %': transferAt(1),
-  'transfer from mirrors': transferAt(0.5, true),
+  'transfer from mirrors': transferAt(0.5, 'dead and well'),
+  'transfer 0 % of two mirrors': transferAt(0, 'pair'),
+  'transfer 50 % of two mirrors': transferAt(0.5, 'pair'),
   commit: phase('verifying', 'inspecting', 'committing', 'committed'),
   'create disk': phase('creating-volume'),
   start: phase('starting', 'running'),

@@ -114,6 +114,11 @@ const table: readonly FaultRow[] = [
     'transfer 100 %': 'succeeds',
     'transfer from mirrors': 'succeeds',
   }),
+  ...rows('mirror', {
+    'transfer 0 % of two mirrors': 'succeeds',
+    '!transfer 50 % of two mirrors': 'succeeds',
+  }),
+  ...rows('mirror cut off', { 'transfer 50 % of two mirrors': 'succeeds' }),
   ...rows('DNS', { probe: 'either', 'transfer 50 %': 'either' }),
   ...rows('pool full', { '!transfer 0 %': 'fails', 'ISO attach': 'fails' }),
   ...rows('pool gone', { 'transfer 100 %': 'either', 'create disk': 'either', restore: 'either' }),

@@ -42,6 +42,7 @@ export async function runRow(
   if (job && row.expect !== 'either')
     assert.equal(job.jobstatus, row.expect === 'succeeds' ? 1 : 2, JSON.stringify(job));
   if (job?.jobstatus === 2) assert.ok((job.jobresult?.errortext ?? '').length > 10, 'a failure says why');
+  if (job) await actor.check?.(world, job);
   await checkInvariants(world, before);
   return counts;
 }

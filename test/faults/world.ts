@@ -41,6 +41,9 @@ export interface World extends AsyncDisposable {
   urlOf(file: string): string;
 }
 
+/** Beginnings of the paths at which two mirrors have the same image; the first one is listed first. */
+export const mirrors = { first: '/mirror-1/', second: '/mirror-2/' } as const;
+
 const { signal } = new AbortController();
 const clock = fileURLToPath(new URL('jumping-clock.ts', import.meta.url));
 const isoFiller = 8 * 1024 ** 2;
@@ -50,8 +53,8 @@ export async function startWorld(): Promise<World> {
   const iso = Buffer.concat([microIso({ label: 'DISC', boot: undefined }), randomBytes(isoFiller)]);
   const lists = (path: string) => {
     const file = path.slice(path.lastIndexOf('/') + 1).replace('.meta4', '');
-    const urls = [`/dead/${file}`, `/${file}`].map(
-      (url, index) => `<url priority="${index + 1}">http://images.lab:${cloud.imagePort}${url}</url>`,
+    const urls = mirrorsOf(file).map(
+      ({ url, priority }) => `<url priority="${priority}">http://images.lab:${cloud.imagePort}${url}</url>`,
     );
     return Buffer.from(
       `<metalink xmlns="urn:ietf:params:xml:ns:metalink"><file name="${file}">${urls.join('')}</file></metalink>`,
@@ -145,6 +148,13 @@ export async function startWorld(): Promise<World> {
       await cloud[Symbol.asyncDispose]();
     },
   };
+}
+
+/** A list of two mirrors of the same rank, or of one that never answers and one that does. */
+function mirrorsOf(file: string): { readonly url: string; readonly priority: number }[] {
+  return file.startsWith('pair-')
+    ? [mirrors.first, mirrors.second].map((mirror) => ({ url: `${mirror}${file}`, priority: 1 }))
+    : [`/dead/${file}`, `/${file}`].map((url, index) => ({ url, priority: index + 1 }));
 }
 
 /** Waits until each host has a connection to the server whose agents come to this port. */

@@ -17,6 +17,8 @@ export interface CephCluster extends AsyncDisposable {
   readonly secret: string;
   /** As the cluster's administrator. */
   ceph(...argv: string[]): Promise<string>;
+  /** What is in the pool, by the administrator's `rados`. */
+  rados(...argv: string[]): Promise<string>;
 }
 
 const pool = 'primary';
@@ -39,6 +41,8 @@ export async function startCeph(address = '127.0.0.1'): Promise<CephCluster> {
   };
   const ceph = (...argv: string[]) =>
     run('ceph', '-c', at('ceph.conf'), '-k', at('keyring'), '--connect-timeout', '60', ...argv);
+  const rados = (...argv: string[]) =>
+    run('rados', '-c', at('ceph.conf'), '-k', at('keyring'), '--pool', pool, ...argv);
   const exits: Promise<unknown>[] = [];
   const daemon = (program: string, ...argv: string[]) => {
     const child = spawnProgram(program, ['-f', '-c', at('ceph.conf'), ...argv], {
@@ -89,7 +93,7 @@ export async function startCeph(address = '127.0.0.1'): Promise<CephCluster> {
     await ceph('auth', 'get-or-create', `client.${user}`, ...client);
     const secret = (await ceph('auth', 'get-key', `client.${user}`)).trim();
     await untilMeasured(ceph);
-    return { monitor: `${address}:6789`, pool, user, secret, ceph, [Symbol.asyncDispose]: dispose };
+    return { monitor: `${address}:6789`, pool, user, secret, ceph, rados, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
     throw error;

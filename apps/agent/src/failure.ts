@@ -6,6 +6,7 @@ export const agentErrors = {
   POOL_UNAVAILABLE: 'the pool directory is not there or cannot be used on this host',
   POOL_FOREIGN: 'the directory is the storage pool of another cloud',
   GUARD_FAILED: 'the program that ends instances of a lost host does not run on this host',
+  FENCING_FAILED: 'a client that may not use a disk any more cannot be shut out',
   POOL_FULL: 'the pool has no space left',
   POOL_TYPE_UNSUPPORTED: 'this cannot be done on a pool of this type',
   FORMAT_UNSUPPORTED: 'an image of this format cannot be put on a pool of this type',

@@ -417,6 +417,8 @@ export const serverMethods = {
       localPool: z.object({ path: z.string(), capacityBytes: bytes, availableBytes: bytes }).optional(),
       /** Every domain libvirt knows, so that the server can correct what it believes. */
       vms: z.array(vmStateReport),
+      /** Names of networks in libvirt, and of bridges, that were made for networks of the cloud. Absent from an older agent. */
+      networks: z.array(z.string()).optional(),
     }),
     /** The bound keeps a host from doing nothing but heartbeats. */
     result: z.object({ hostUuid: uuid, heartbeatMs: milliseconds.min(10) }),

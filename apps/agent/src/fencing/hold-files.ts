@@ -1,12 +1,14 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { poolReference } from '@millrace/agent-protocol';
 import { z } from 'zod';
 
 const holdSchema = z.object({
   vmUuid: z.uuid(),
   // both become words of the guard's line and parts of paths
   instanceName: z.string().regex(/^[A-Za-z0-9-]{1,60}$/),
-  pool: z.object({ uuid: z.uuid(), path: z.string().startsWith('/') }),
+  // of an RBD pool with its key: the directory is root's alone and in memory, and libvirt tells the key to nobody
+  pool: z.object({ uuid: z.uuid(), path: z.string().min(1), rbd: poolReference.shape.rbd }),
   leaseSeconds: z.number().int().positive(),
 });
 

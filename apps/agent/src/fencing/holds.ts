@@ -5,14 +5,7 @@ import type { VmSpec } from '@millrace/agent-protocol';
 import { describeError, type Logger, sleep } from '@millrace/core';
 import { ensureGuard, type GuardPlaces } from './guard.ts';
 import { type Hold, makeHoldFiles } from './hold-files.ts';
-import {
-  type LeasedPool,
-  readEviction,
-  releasedText,
-  removeEviction,
-  removeLease,
-  writeLease,
-} from './lease-file.ts';
+import { type LeasedPool, type PoolLeases, poolLeases, releasedText } from './pool-leases.ts';
 import { uptimeSeconds } from './uptime.ts';
 
 /**
@@ -39,12 +32,16 @@ export interface HoldsOptions extends GuardPlaces {
 
 interface HeldPool {
   readonly pool: LeasedPool;
+  readonly leases: PoolLeases;
   /** The second at which the last renewal that succeeded began. */
   renewedAt: number;
   /** A pool that hangs is not asked twice. */
   renewing: boolean;
   failing: boolean;
 }
+
+/** A storage that hangs is given up by then, where it can be: a lease that comes so late is none. */
+const storageWithin = () => AbortSignal.timeout(30_000);
 
 /** A hold without a process is given up after this: its start failed, or its end was not noticed. */
 const unusedSeconds = 120;
@@ -57,16 +54,19 @@ export function makeHolds(options: HoldsOptions): Holds {
   let heardAt = 0;
 
   const poolOf = (pool: LeasedPool): HeldPool => {
-    const known = pools.get(pool.path);
+    const known = pools.get(pool.uuid);
     if (known) return known;
-    const fresh = { pool, renewedAt: 0, renewing: false, failing: false };
-    pools.set(pool.path, fresh);
+    const fresh = { pool, leases: poolLeases(pool), renewedAt: 0, renewing: false, failing: false };
+    pools.set(pool.uuid, fresh);
     return fresh;
   };
 
-  const renew = async (held: HeldPool) => {
+  const holdsOn = ({ pool }: HeldPool) =>
+    [...holds.values()].filter(({ hold }) => hold.pool.uuid === pool.uuid);
+
+  const renew = async (held: HeldPool, signal: AbortSignal) => {
     const begun = uptimeSeconds();
-    await writeLease(held.pool, hostUuid, randomUUID());
+    await held.leases.write(hostUuid, randomUUID(), signal);
     held.renewedAt = Math.max(held.renewedAt, begun);
   };
 
@@ -74,14 +74,16 @@ export function makeHolds(options: HoldsOptions): Holds {
     const known = holds.get(vmUuid);
     holds.delete(vmUuid);
     await files.remove(vmUuid);
-    if (!known || [...holds.values()].some(({ hold }) => hold.pool.path === known.hold.pool.path)) return;
-    pools.delete(known.hold.pool.path);
-    await removeLease(known.hold.pool, hostUuid).catch(() => {});
+    if (!known) return;
+    const held = poolOf(known.hold.pool);
+    if (holdsOn(held).length > 0) return;
+    pools.delete(held.pool.uuid);
+    await held.leases.remove(hostUuid, storageWithin()).catch(() => {});
   };
 
   /** Ends every instance of a pool, since somebody who cannot reach this host otherwise says so through the pool. */
   const evict = async (held: HeldPool, nonce: string, signal: AbortSignal) => {
-    const here = [...holds.values()].filter(({ hold }) => hold.pool.path === held.pool.path);
+    const here = holdsOn(held);
     log.error({ pool: held.pool.uuid, vms: here.length }, 'told by the pool to end its instances here');
     for (const entry of here) {
       entry.until = 0;
@@ -94,22 +96,26 @@ export function makeHolds(options: HoldsOptions): Holds {
         await sleep(200, signal);
       }
     for (const { hold } of here) await files.remove(hold.vmUuid);
-    pools.delete(held.pool.path);
-    await writeLease(held.pool, hostUuid, releasedText(nonce));
+    pools.delete(held.pool.uuid);
+    await held.leases.write(hostUuid, releasedText(nonce), signal);
   };
 
+  /** A lease in a Ceph pool costs the start of a program: it is written a few times in its life, not every second. */
+  const restSeconds = (held: HeldPool) =>
+    held.pool.rbd ? Math.min(...holdsOn(held).map(({ hold }) => hold.leaseSeconds)) / 5 : 0;
+
   const renewPool = async (held: HeldPool, signal: AbortSignal) => {
-    if (held.renewing) return;
+    if (held.renewing || uptimeSeconds() < held.renewedAt + restSeconds(held)) return;
     held.renewing = true;
     try {
-      const nonce = await readEviction(held.pool, hostUuid);
+      const nonce = await held.leases.readEviction(hostUuid, signal);
       if (nonce !== undefined) {
         await evict(held, nonce, signal);
         return;
       }
-      await renew(held);
+      await renew(held, signal);
       // given up while it was written: nothing of it is to stay behind
-      if (!pools.has(held.pool.path)) await removeLease(held.pool, hostUuid);
+      if (!pools.has(held.pool.uuid)) await held.leases.remove(hostUuid, signal);
       if (held.failing) log.info({ pool: held.pool.uuid }, 'the lease on the pool is renewed again');
       held.failing = false;
     } catch (error) {
@@ -151,13 +157,13 @@ export function makeHolds(options: HoldsOptions): Holds {
       const hold = {
         vmUuid: uuid,
         instanceName,
-        pool: { uuid: pool.uuid, path: pool.path },
+        pool: { uuid: pool.uuid, path: pool.path, ...(pool.rbd ? { rbd: pool.rbd } : {}) },
         leaseSeconds: ha.leaseSeconds,
       };
       const held = poolOf(hold.pool);
       // a server that can reach this host wants the instance here: what was said through the pool before is over
-      await removeEviction(hold.pool, hostUuid);
-      await renew(held);
+      await held.leases.removeEviction(hostUuid, signal);
+      await renew(held, signal);
       const now = uptimeSeconds();
       const until = held.renewedAt + hold.leaseSeconds;
       await files.store(hold, until);

@@ -3,52 +3,26 @@ import { join } from 'node:path';
 import { hasErrorCode } from '@millrace/core';
 import { fail } from '../failure.ts';
 import { poolMark } from '../storage/pool-mark.ts';
+import { evictionName, type LeasedPool, leaseName, type PoolLeases } from './pool-leases.ts';
 
-/** A shared pool on this host. */
-export interface LeasedPool {
-  readonly uuid: string;
-  readonly path: string;
-}
-
-const leaseName = (hostUuid: string) => `.millrace-lease-${hostUuid}`;
-const evictionName = (hostUuid: string) => `.millrace-evict-${hostUuid}`;
-
-/**
- * Shows all hosts of the pool that this one is alive: `text` differs from what was there before.
- * @throws AgentFailure `POOL_UNAVAILABLE` when another file system is mounted there; what the file system says
- */
-export async function writeLease(pool: LeasedPool, hostUuid: string, text: string): Promise<void> {
-  const mark = await poolMark(pool.path);
-  if (mark !== pool.uuid)
-    fail('POOL_UNAVAILABLE', `${pool.path} is not the storage pool ${pool.uuid} any more`);
-  await write(join(pool.path, leaseName(hostUuid)), text);
-}
-
-/** What a host last showed; undefined when it shows nothing. Opened anew each time, as NFS wants it to see what others wrote. */
-export async function readLease(pool: LeasedPool, hostUuid: string): Promise<string | undefined> {
-  return readText(join(pool.path, leaseName(hostUuid)));
-}
-
-export async function removeLease(pool: LeasedPool, hostUuid: string): Promise<void> {
-  await rm(join(pool.path, leaseName(hostUuid)), { force: true });
-}
-
-/** Tells a host, by the pool alone, to end its instances there. */
-export async function writeEviction(pool: LeasedPool, hostUuid: string, nonce: string): Promise<void> {
-  await write(join(pool.path, evictionName(hostUuid)), nonce);
-}
-
-export async function readEviction(pool: LeasedPool, hostUuid: string): Promise<string | undefined> {
-  return readText(join(pool.path, evictionName(hostUuid)));
-}
-
-export async function removeEviction(pool: LeasedPool, hostUuid: string): Promise<void> {
-  await rm(join(pool.path, evictionName(hostUuid)), { force: true });
-}
-
-/** What a host shows once its instances have ended because it was told so. */
-export function releasedText(nonce: string): string {
-  return `released ${nonce}`;
+/** Leases as files of a pool that several hosts have mounted. What file systems do cannot be aborted. */
+export function fileLeases(pool: LeasedPool): PoolLeases {
+  const leaseOf = (hostUuid: string) => join(pool.path, leaseName(hostUuid));
+  const evictionOf = (hostUuid: string) => join(pool.path, evictionName(hostUuid));
+  return {
+    async write(hostUuid, text) {
+      const mark = await poolMark(pool.path);
+      if (mark !== pool.uuid)
+        fail('POOL_UNAVAILABLE', `${pool.path} is not the storage pool ${pool.uuid} any more`);
+      await write(leaseOf(hostUuid), text);
+    },
+    // opened anew each time, as NFS wants it to see what others wrote
+    read: (hostUuid) => readText(leaseOf(hostUuid)),
+    remove: (hostUuid) => rm(leaseOf(hostUuid), { force: true }),
+    writeEviction: (hostUuid, nonce) => write(evictionOf(hostUuid), nonce),
+    readEviction: (hostUuid) => readText(evictionOf(hostUuid)),
+    removeEviction: (hostUuid) => rm(evictionOf(hostUuid), { force: true }),
+  };
 }
 
 /** The old text or the new one, whenever power is lost or somebody reads. */

@@ -20,7 +20,7 @@ function table() {
   // the part of the table that the test calls
   const handlers = {
     'volume.remove': noting('file'),
-    'pool.lease.watch': noting('lease'),
+    'template.check': noting('check'),
     'pool.stats': noting('stats'),
     'vm.start': noting('start'),
   };
@@ -38,12 +38,12 @@ test('what concerns an RBD pool goes to its own handlers, and to those that know
 
 test('what cannot be done on an RBD pool is refused by name, without its secret, and nothing happens', () => {
   const { done, handlers } = table();
-  const params = { pool: rbd, hostUuid: uuid, seconds: 1, evict: false };
+  const params = { pool: rbd, path: 'x' } as never;
   assert.throws(
-    () => handlers['pool.lease.watch'](params, context),
+    () => handlers['template.check'](params, context),
     (error: Error & { code?: string }) => {
       assert.equal(error.code, 'POOL_TYPE_UNSUPPORTED');
-      assert.match(error.message, /pool\.lease\.watch cannot be done on an RBD pool/);
+      assert.match(error.message, /template\.check cannot be done on an RBD pool/);
       return !error.message.includes(secret);
     },
   );

@@ -6,6 +6,7 @@ import type { SharedMethods } from './handler.ts';
 const anyType: ReadonlySet<string> = new Set([
   'pool.attach',
   'pool.detach',
+  'pool.lease.watch',
   'pool.stats',
   'vm.start',
   'vm.cdrom',

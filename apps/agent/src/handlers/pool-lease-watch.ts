@@ -1,11 +1,5 @@
 import { sleep } from '@millrace/core';
-import {
-  readEviction,
-  readLease,
-  releasedText,
-  removeEviction,
-  writeEviction,
-} from '../fencing/lease-file.ts';
+import { poolLeases, releasedText } from '../fencing/pool-leases.ts';
 import type { Handler } from './handler.ts';
 
 const lookEveryMs = 500;
@@ -16,18 +10,19 @@ const lookEveryMs = 500;
  */
 export function makePoolLeaseWatch(): Handler<'pool.lease.watch'> {
   return async ({ pool, hostUuid, seconds, evict }, { id, signal }) => {
+    const leases = poolLeases(pool);
     const released = releasedText(id);
     try {
-      if (evict) await writeEviction(pool, hostUuid, id);
+      if (evict) await leases.writeEviction(hostUuid, id, signal);
       // a host that is told to go has this long to do so; one that is only looked at shows with the first change that it lives
       const deadline = performance.now() + 2 * seconds * 1000;
-      let seen = await readLease(pool, hostUuid);
+      let seen = await leases.read(hostUuid, signal);
       let since = performance.now();
       for (;;) {
         if (seen === released) return { outcome: 'released' };
         await sleep(lookEveryMs, signal);
         const begun = performance.now();
-        const now = await readLease(pool, hostUuid);
+        const now = await leases.read(hostUuid, signal);
         if (now !== seen) {
           if (!evict || begun > deadline) return { outcome: 'renewed' };
           seen = now;
@@ -35,7 +30,10 @@ export function makePoolLeaseWatch(): Handler<'pool.lease.watch'> {
         } else if (begun - since >= seconds * 1000) return { outcome: 'silent' };
       }
     } finally {
-      if (evict && (await readEviction(pool, hostUuid)) === id) await removeEviction(pool, hostUuid);
+      // also when the watch is given up
+      const within = AbortSignal.timeout(30_000);
+      if (evict && (await leases.readEviction(hostUuid, within)) === id)
+        await leases.removeEviction(hostUuid, within);
     }
   };
 }

@@ -4,6 +4,7 @@ import type { Logger } from '@millrace/core';
 import type { ConfigDrives } from '../config-drive/config-drives.ts';
 import { fail } from '../failure.ts';
 import type { Holds } from '../fencing/holds.ts';
+import { shutOutRbdClients } from '../fencing/rbd-clients.ts';
 import { giveCephSecret } from '../hypervisor/ceph-secret.ts';
 import type { ConsoleLogs } from '../hypervisor/console-log.ts';
 import { withDefinitionFile } from '../hypervisor/definition-file.ts';
@@ -66,6 +67,7 @@ export function makeVmStart(deps: VmStartDeps): Handler<'vm.start'> {
       // both to their end, whatever becomes of the other: nothing of this start may happen after its lane is free again
       const prepared = await Promise.allSettled([prepareDefinition(), prepareCards()]);
       for (const outcome of prepared) if (outcome.status === 'rejected') throw outcome.reason;
+      await shutOthersOut(vm, log, signal);
 
       const begun = performance.now();
       const started = await unless(
@@ -76,6 +78,19 @@ export function makeVmStart(deps: VmStartDeps): Handler<'vm.start'> {
       log.info({ vm: vm.uuid, name: vm.instanceName, startMs }, 'virtual machine started');
       return { state: 'Running', startedNow: started === true, startMs };
     });
+}
+
+/**
+ * An instance that may have run on a host that was lost since: whatever still has its disks open there writes no more. Ceph
+ * can see to that, other storage cannot.
+ */
+async function shutOthersOut(
+  { pool, ha, rootDisk, dataDisks = [] }: VmSpec,
+  log: Logger,
+  signal: AbortSignal,
+) {
+  if (ha === undefined || pool.type !== 'RBD') return;
+  await shutOutRbdClients(pool, [rootDisk.path, ...dataDisks.map(({ path }) => path)], { log, signal });
 }
 
 /** The networks of a VM's cards, each with the card's address. */

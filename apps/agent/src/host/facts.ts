@@ -2,6 +2,7 @@ import { arch, cpus, freemem, hostname, loadavg, networkInterfaces, totalmem } f
 import { type ParamsOf, protocolVersion, type ServerMethods } from '@millrace/agent-protocol';
 import { describeError, type Logger } from '@millrace/core';
 import packageJson from '../../package.json' with { type: 'json' };
+import { madeNetworks } from '../hypervisor/networks.ts';
 import type { Virsh } from '../hypervisor/virsh.ts';
 import type { ImageServer } from '../image-server/image-server.ts';
 import { spaceOf } from '../storage/pool.ts';
@@ -24,8 +25,9 @@ export interface FactsDeps {
  * @throws VirshFailure when libvirt does not answer: a host without it must not say hello.
  */
 export async function hostFacts(deps: FactsDeps, signal: AbortSignal): Promise<HostFacts> {
-  const [hypervisorVersion, localPool] = await Promise.all([
+  const [hypervisorVersion, networks, localPool] = await Promise.all([
     deps.role === 'image-store' ? 'none' : deps.virsh(['version'], { signal }).then(parseVersion),
+    deps.role === 'image-store' ? [] : madeNetworks(deps, signal),
     localPoolOf(deps),
   ]);
   const processors = cpus();
@@ -42,6 +44,7 @@ export async function hostFacts(deps: FactsDeps, signal: AbortSignal): Promise<H
     hypervisorVersion,
     virtType: deps.virtType,
     addresses,
+    networks,
     role: deps.role,
     ...(imageServer ? { imageServer } : {}),
     ...(localPool ? { localPool } : {}),

@@ -19,8 +19,13 @@ export interface Bridges {
    * @throws AgentFailure `NETWORK_UNAVAILABLE` when the host lacks the uplink
    */
   ensure(network: BridgedNetwork, signal: AbortSignal): Promise<void>;
-  /** Removes the bridge and the VLAN device that `ensure` made. The uplink is the operator's. */
+  /**
+   * Removes the bridge and the VLAN device that `ensure` made, unless something else is plugged into it: then another
+   * network has it by now. The uplink is the operator's.
+   */
   remove(network: Pick<BridgedNetwork, 'bridge' | 'vlan'>, signal: AbortSignal): Promise<void>;
+  /** Names of bridges that `ensure` made. */
+  list(): Promise<readonly string[]>;
   /** Whether `ensure` made this bridge and nothing is plugged into it: its VLAN device is the only port. */
   isIdle(bridge: string): Promise<boolean>;
   /** Removes an idle bridge that `ensure` made, with its VLAN device. */
@@ -70,6 +75,11 @@ export function makeBridges({
     const [only] = outside;
     return only !== undefined && outside.length === 1 ? only : uplink;
   };
+  /** What is plugged into a bridge besides its VLAN device. */
+  const othersIn = async (bridge: string) =>
+    (await isBridge(bridge))
+      ? (await readdir(join(devices, bridge, 'brif'))).filter((port) => port !== vlanDevice(bridge))
+      : [];
   const removeMade = async (bridge: string, signal: AbortSignal) => {
     for (const name of [bridge, vlanDevice(bridge)])
       if (await isThere(name)) await ip(['link', 'delete', name], signal);
@@ -99,13 +109,18 @@ export function makeBridges({
     },
 
     async remove({ bridge, vlan }, signal) {
-      if (vlan !== undefined) await removeMade(bridge, signal);
+      if (vlan === undefined || (await othersIn(bridge)).length > 0) return;
+      await removeMade(bridge, signal);
+    },
+
+    async list() {
+      const names = await readdir(devices);
+      return names.filter((name) => names.includes(vlanDevice(name)));
     },
 
     async isIdle(bridge) {
       if (!(await isThere(vlanDevice(bridge))) || !(await isBridge(bridge))) return false;
-      const ports = await readdir(join(devices, bridge, 'brif'));
-      return ports.every((port) => port === vlanDevice(bridge));
+      return (await othersIn(bridge)).length === 0;
     },
 
     removeIdle: removeMade,

@@ -27,6 +27,7 @@ function makeHost(domains: Readonly<Record<string, string>>, idle: () => boolean
   const bridges = {
     ensure: async () => {},
     remove: async () => {},
+    list: async () => [],
     isIdle: async () => idle(),
     removeIdle: async (bridge: string) => void done.push(`removed ${bridge}`),
   };

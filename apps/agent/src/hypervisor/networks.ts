@@ -172,6 +172,15 @@ export function makeNetworks(deps: {
   };
 }
 
+/** Names of what was made on this host for networks of the cloud: libvirt's networks, and bridges. */
+export async function madeNetworks(
+  deps: { readonly virsh: Virsh; readonly log: Logger },
+  signal: AbortSignal,
+): Promise<string[]> {
+  const names = (await deps.virsh(['net-list', '--all', '--name'], { signal })).split(/\s+/);
+  return [...names.filter((name) => name.startsWith('mlr-')), ...(await makeBridges(deps).list())];
+}
+
 type ScopedChange = ReservationChange & { readonly scopes: readonly string[] };
 
 /** The same change of both descriptions is made at once: each takes libvirt half a second, since it rebuilds its firewall. */

@@ -22,6 +22,8 @@ export interface HostSessionDeps {
   readonly database: Database;
   readonly connections: Connections;
   readonly reports: VmReports;
+  /** Has the host forget those of its networks that were deleted. Never throws. */
+  readonly removeDeletedNetworks: (hostId: number, names: readonly string[]) => Promise<void>;
   readonly watch: HostWatch;
   readonly log: Logger;
 }
@@ -117,6 +119,8 @@ function handlersOf(
       log.info({ agent: hello.agentVersion, vms: hello.vms.length, virt: hello.virtType }, 'the host is up');
       await reports.reconcile(host.id, hello.vms);
       await recordConnected(database, host.id);
+      // after the instances: a stray one may have a card in it. Nobody waits for it
+      void deps.removeDeletedNetworks(host.id, hello.networks ?? []);
       return { hostUuid: host.uuid, heartbeatMs };
     },
     'host.heartbeat': async (beat) => {

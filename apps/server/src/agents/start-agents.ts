@@ -12,6 +12,7 @@ import type { Row } from '../store/schema.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import { makeConnections } from './connections.ts';
 import { type ConsoleStreams, makeConsoleStreams } from './console-streams.ts';
+import { removeDeletedNetworks } from './deleted-networks.ts';
 import type { AgentGateway } from './gateway.ts';
 import { type HostSessionDeps, heartbeatMs, serveHost } from './host-session.ts';
 import { startHostWatch } from './host-watch.ts';
@@ -60,7 +61,15 @@ export async function startAgents(options: AgentsOptions): Promise<Agents> {
     silenceMs: 3 * heartbeatMs,
   });
   const consoles = makeConsoleStreams(gateway);
-  const session: HostSessionDeps = { database, connections, reports, watch, log };
+  const session: HostSessionDeps = {
+    database,
+    connections,
+    reports,
+    removeDeletedNetworks: (hostId, names) =>
+      removeDeletedNetworks({ database, gateway, log, signal: stopping.signal }, hostId, names),
+    watch,
+    log,
+  };
   const server = await makeServer(options);
   const sockets = new WebSocketServer({
     noServer: true,

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { entityNotFound, invalidParameter, specs } from '@millrace/api';
 import { displayableName } from '../domain/template-registration.ts';
-import { recordEvent } from '../store/events.ts';
+import type { Executor } from '../store/database.ts';
+import { type EventType, recordEvent } from '../store/events.ts';
 import { findOffering } from '../store/offering-list.ts';
-import { implement } from './command.ts';
+import { type Caller, implement } from './command.ts';
 import { serviceOfferingEntity } from './responses/service-offering.ts';
 import { tagList } from './storage-tags.ts';
 
@@ -36,13 +37,10 @@ export const createServiceOffering = implement(
         .values(values)
         .returningAll()
         .executeTakeFirstOrThrow();
-      await recordEvent(trx, {
-        type: 'SERVICE.OFFERING.CREATE',
-        description: `made service offering ${row.name}`,
-        userId: caller.userId,
-        accountId: caller.accountId,
-        resourceType: 'ServiceOffering',
-        resourceUuid: row.uuid,
+      await noteChange(trx, caller, 'SERVICE.OFFERING.CREATE', {
+        done: 'made',
+        name: row.name,
+        uuid: row.uuid,
       });
       return { object: serviceOfferingEntity(row) };
     });
@@ -69,13 +67,10 @@ export const updateServiceOffering = implement(
         .where('id', '=', offering.id)
         .returningAll()
         .executeTakeFirstOrThrow();
-      await recordEvent(trx, {
-        type: 'SERVICE.OFFERING.EDIT',
-        description: `changed service offering ${offering.name}`,
-        userId: caller.userId,
-        accountId: caller.accountId,
-        resourceType: 'ServiceOffering',
-        resourceUuid: row.uuid,
+      await noteChange(trx, caller, 'SERVICE.OFFERING.EDIT', {
+        done: 'changed',
+        name: offering.name,
+        uuid: row.uuid,
       });
       return { object: serviceOfferingEntity(row) };
     });
@@ -94,17 +89,25 @@ export const deleteServiceOffering = implement(
         .returning(['name', 'uuid'])
         .executeTakeFirst();
       if (!row) throw entityNotFound('id', params.id);
-      await recordEvent(trx, {
-        type: 'SERVICE.OFFERING.DELETE',
-        description: `removed service offering ${row.name}`,
-        userId: caller.userId,
-        accountId: caller.accountId,
-        resourceType: 'ServiceOffering',
-        resourceUuid: row.uuid,
+      await noteChange(trx, caller, 'SERVICE.OFFERING.DELETE', {
+        done: 'removed',
+        name: row.name,
+        uuid: row.uuid,
       });
       return { success: true };
     }),
 );
+
+async function noteChange(
+  trx: Executor,
+  { userId, accountId }: Caller,
+  type: Extract<EventType, `SERVICE.OFFERING.${string}`>,
+  { done, name, uuid }: { readonly done: string; readonly name: string; readonly uuid: string },
+): Promise<void> {
+  const description = `${done} service offering ${name}`;
+  const resource = { resourceType: 'ServiceOffering', resourceUuid: uuid };
+  await recordEvent(trx, { type, description, userId, accountId, ...resource });
+}
 
 function within(param: string, value: number | undefined, least: number, most: number): number {
   if (value === undefined || value < least || value > most)

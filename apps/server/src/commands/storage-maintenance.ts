@@ -3,7 +3,7 @@ import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
 import type { Row } from '../store/schema.ts';
 import { pendingJobOf } from '../store/virtual-machines.ts';
-import { implement } from './command.ts';
+import { type Caller, implement } from './command.ts';
 
 export const enableStorageMaintenance = implement(
   specs.enableStorageMaintenance,
@@ -20,14 +20,7 @@ export const enableStorageMaintenance = implement(
         );
       // from now on nothing new is placed on it, and nothing that lies there starts
       await setStatus(trx, pool, 'PrepareForMaintenance');
-      return jobs.enqueue(trx, {
-        command: 'enableStorageMaintenance',
-        parameters: { poolId: pool.id },
-        userId: caller.userId,
-        accountId: caller.accountId,
-        instanceType: 'StoragePool',
-        instanceUuid: pool.uuid,
-      });
+      return jobs.enqueue(trx, requestOf('enableStorageMaintenance', pool, caller));
     });
     return { jobId };
   },
@@ -49,14 +42,7 @@ export const cancelStorageMaintenance = implement(
         resourceType: 'StoragePool',
         resourceUuid: pool.uuid,
       });
-      return jobs.enqueue(trx, {
-        command: 'cancelStorageMaintenance',
-        parameters: { poolId: pool.id },
-        userId: caller.userId,
-        accountId: caller.accountId,
-        instanceType: 'StoragePool',
-        instanceUuid: pool.uuid,
-      });
+      return jobs.enqueue(trx, requestOf('cancelStorageMaintenance', pool, caller));
     });
     return { jobId };
   },
@@ -76,4 +62,13 @@ async function lockPool(trx: Executor, uuid: string): Promise<Row<'storage_pool'
 
 async function setStatus(trx: Executor, pool: Row<'storage_pool'>, status: string): Promise<void> {
   await trx.updateTable('storage_pool').set({ status }).where('id', '=', pool.id).execute();
+}
+
+function requestOf<C extends 'enableStorageMaintenance' | 'cancelStorageMaintenance'>(
+  command: C,
+  { id, uuid }: Row<'storage_pool'>,
+  { userId, accountId }: Caller,
+) {
+  const parameters = { poolId: id };
+  return { command, parameters, userId, accountId, instanceType: 'StoragePool', instanceUuid: uuid };
 }

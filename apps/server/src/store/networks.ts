@@ -1,3 +1,4 @@
+import type { BridgedNetwork, NetworkDefinition } from '@millrace/agent-protocol';
 import { type RawBuilder, sql } from 'kysely';
 import type { Executor } from './database.ts';
 import { type OwnerScope, ownedBy } from './owner-scope.ts';
@@ -117,3 +118,52 @@ export function rangeRows(executor: Executor) {
 }
 
 export type RangeRow = Awaited<ReturnType<ReturnType<typeof rangeRows>['execute']>>[number];
+
+/** @throws Error for a row that no check of the database lets through */
+export function networkOf(row: Row<'networks'>): NetworkDefinition {
+  const { uuid, libvirt_name: name, bridge, gateway, netmask, start_ip, end_ip } = row;
+  if (row.kind === 'bridge') return bridgedNetworkOf(row);
+  if (gateway === null || netmask === null || start_ip === null || end_ip === null)
+    throw new Error(`network ${row.name} has no addresses`);
+  return { uuid, name, bridge, gateway, netmask, rangeStart: start_ip, rangeEnd: end_ip };
+}
+
+export function bridgedNetworkOf(row: Row<'networks'>): BridgedNetwork {
+  if (row.uplink === null) throw new Error(`network ${row.name} has no uplink`);
+  return {
+    uuid: row.uuid,
+    kind: 'bridge',
+    name: row.libvirt_name,
+    bridge: row.bridge,
+    uplink: row.uplink,
+    ...(row.vlan === null ? {} : { vlan: row.vlan }),
+  };
+}
+
+/**
+ * Networks that were deleted, of which a host still has something: what it tells is names of libvirt networks and of bridges.
+ * A bridge that a network uses that is there is none of the deleted one's any more.
+ */
+export async function deletedNetworksAmong(
+  executor: Executor,
+  names: readonly string[],
+): Promise<readonly BridgedNetwork[]> {
+  if (names.length === 0) return [];
+  const rows = await executor
+    .selectFrom('networks')
+    .selectAll()
+    .where('kind', '=', 'bridge')
+    .where((or) => or.or([or('libvirt_name', 'in', names), or('bridge', 'in', names)]))
+    .orderBy('id', 'desc')
+    .execute();
+  const inUse = new Set(rows.flatMap(({ removed, bridge }) => (removed === null ? bridge : [])));
+  const seen = new Set<string>();
+  return rows.flatMap((row) => {
+    const { vlan, ...rest } = bridgedNetworkOf(row);
+    const ownBridge = vlan !== undefined && !inUse.has(row.bridge) && !seen.has(row.bridge);
+    // of many networks that had this bridge one after the other, one is enough to remove it by
+    if (row.removed === null || !(names.includes(row.libvirt_name) || ownBridge)) return [];
+    seen.add(row.bridge);
+    return ownBridge ? { ...rest, vlan } : rest;
+  });
+}

@@ -7,9 +7,9 @@ import {
 } from '../commands/responses/physical-network.ts';
 import type { JobContext } from '../jobs/job-context.ts';
 import type { JobDefinitions } from '../jobs/job-runner.ts';
+import { bridgedNetworkOf } from '../store/networks.ts';
 import { callHost } from './agent-call.ts';
 import type { WorkflowDeps } from './host-steps.ts';
-import { bridgedNetworkOf } from './records.ts';
 
 /** Jobs about networks. All but the last have nothing left to do but to answer: the requests did it. */
 export function networkJobs(
@@ -55,7 +55,7 @@ export function networkJobs(
   };
 }
 
-/** Has every host that is there forget the network. It is gone from the cloud already: what hosts cannot do is left. */
+/** Has every host that is there forget the network. It is gone from the cloud already: hosts that are away forget it when they are back. */
 function deleteNetwork({ agents }: WorkflowDeps): JobDefinitions['deleteNetwork'] {
   return {
     async run(context) {
@@ -88,7 +88,7 @@ function deleteNetwork({ agents }: WorkflowDeps): JobDefinitions['deleteNetwork'
           context.signal.throwIfAborted();
           context.log.warn(
             { host: host.name, error: describeError(error) },
-            'a deleted network stays on a host',
+            'a deleted network stays on a host until it connects anew',
           );
         }
       return { success: true };

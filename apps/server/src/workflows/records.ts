@@ -1,14 +1,9 @@
-import type {
-  BridgedNetwork,
-  ImageSourceMessage,
-  NetworkDefinition,
-  PoolReference,
-  VmSpec,
-} from '@millrace/agent-protocol';
+import type { ImageSourceMessage, PoolReference, VmSpec } from '@millrace/agent-protocol';
 import { MillraceError } from '@millrace/core';
 import { imageSourceOf, isTemplateFormat, type TemplateFormat } from '../domain/template-registration.ts';
 import { dataVolumesOf } from '../store/data-volumes.ts';
 import type { Executor } from '../store/database.ts';
+import { networkOf } from '../store/networks.ts';
 import type { Row } from '../store/schema.ts';
 import { readSetting } from '../store/settings.ts';
 import { poolReferenceColumns, sharedPoolReference } from '../store/shared-pools.ts';
@@ -248,8 +243,8 @@ function subnetOf(
 
 /** Whether the host has to end it by itself when it loses everybody: only then it may be started elsewhere. */
 async function haOf(executor: Executor, vmId: number, pool: PoolReference): Promise<Pick<VmSpec, 'ha'>> {
-  // hosts keep leases as files, where all of them see these
-  if (pool.type !== 'SharedMountPoint' && pool.type !== 'NetworkFilesystem') return {};
+  // hosts keep leases where all of them see these
+  if (pool.type === 'Filesystem') return {};
   const row = await executor
     .selectFrom('vm_instance')
     .select('ha_enabled')
@@ -315,26 +310,5 @@ async function configDriveOf(
       ...(variables === null ? {} : { variables: { ...variables } }),
       ...(password === null ? {} : { password }),
     },
-  };
-}
-
-/** @throws Error for a row that no check of the database lets through */
-export function networkOf(row: Row<'networks'>): NetworkDefinition {
-  const { uuid, libvirt_name: name, bridge, gateway, netmask, start_ip, end_ip } = row;
-  if (row.kind === 'bridge') return bridgedNetworkOf(row);
-  if (gateway === null || netmask === null || start_ip === null || end_ip === null)
-    throw new Error(`network ${row.name} has no addresses`);
-  return { uuid, name, bridge, gateway, netmask, rangeStart: start_ip, rangeEnd: end_ip };
-}
-
-export function bridgedNetworkOf(row: Row<'networks'>): BridgedNetwork {
-  if (row.uplink === null) throw new Error(`network ${row.name} has no uplink`);
-  return {
-    uuid: row.uuid,
-    kind: 'bridge',
-    name: row.libvirt_name,
-    bridge: row.bridge,
-    uplink: row.uplink,
-    ...(row.vlan === null ? {} : { vlan: row.vlan }),
   };
 }

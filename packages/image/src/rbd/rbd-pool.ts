@@ -61,13 +61,13 @@ export async function withSecretFile<T>(
 const limitSeconds = 120;
 
 /**
- * Runs `rbd` or `ceph` as the pool's user.
+ * Runs `rbd`, `ceph` or `rados` as the pool's user.
  * @returns what it printed
  * @throws MillraceError `PROGRAM_FAILED`, `PROGRAM_MISSING`; the signal's reason when aborted
  */
 export async function runCeph(
   pool: RbdPool,
-  program: 'rbd' | 'ceph',
+  program: 'rbd' | 'ceph' | 'rados',
   argv: readonly string[],
   signal: AbortSignal,
 ): Promise<string> {

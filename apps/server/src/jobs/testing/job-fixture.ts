@@ -31,8 +31,12 @@ export async function insertOwner(database: Database): Promise<{ userId: number;
 
 /** Definitions in which only one command does something. */
 export function onlyStop(definition: JobDefinition<'stopVirtualMachine'>): JobDefinitions {
+  return onlyThese({ stopVirtualMachine: definition });
+}
+
+/** A table in which all other commands fail. */
+export function onlyThese(defined: Partial<JobDefinitions>): JobDefinitions {
   const unused = { run: async () => Promise.reject(new Error('this command is not part of the test')) };
-  const defined: Partial<JobDefinitions> = { stopVirtualMachine: definition };
   // whatever the names are, each has a definition
   return new Proxy(defined, {
     get: (target, name) => Reflect.get(target, name) ?? unused,
