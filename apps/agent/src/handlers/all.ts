@@ -57,15 +57,6 @@ export interface HandlerDeps {
   readonly log: Logger;
 }
 
-/** Methods that only look: asked again they look again. */
-export const readMethods: ReadonlySet<keyof AgentMethods> = new Set([
-  'template.check',
-  'vm.state',
-  'vm.console',
-  'pool.stats',
-  'pool.lease.watch',
-]);
-
 /** Everything that any server can ask of this host. */
 export function makeHandlers(given: HandlerDeps): Handlers<SharedMethods> {
   const lanes = makeLanes();
