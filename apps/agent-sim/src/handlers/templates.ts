@@ -1,18 +1,13 @@
 import type { AgentMethods, Handlers, ProbeReport, ResultOf } from '@millrace/agent-protocol';
 import { redactUrl, sleep } from '@millrace/core';
-import { fail } from '../../../agent/src/failure.ts';
+import { AgentFailure } from '../../../agent/src/failure.ts';
 import type { Lanes } from '../../../agent/src/lanes.ts';
 import { imageAt } from '../faults/url-faults.ts';
 import { type PoolFile, requireSpace } from '../host/pool.ts';
 import { type HostState, poolOf } from '../host/world.ts';
 import { checksumOf, transfer } from './transfer.ts';
 
-type Methods =
-  | 'checksum.find'
-  | 'image.probe'
-  | 'template.prepare'
-  | 'template.check'
-  | 'template.remove';
+type Methods = 'checksum.find' | 'image.probe' | 'template.prepare' | 'template.check' | 'template.remove';
 type Prepared = ResultOf<AgentMethods, 'template.prepare'>;
 
 const probeMs = 300;
@@ -47,7 +42,9 @@ export function makeTemplateHandlers(host: HostState, lanes: Lanes): Pick<Handle
         }
         const image = imageAt(source.url);
         if (image.virtualSizeBytes > policy.maxVirtualSizeBytes)
-          fail('IMAGE_TOO_LARGE', 'the disk of the image is larger than allowed', undefined, 'stop');
+          throw new AgentFailure('IMAGE_TOO_LARGE', 'the disk of the image is larger than allowed', {
+            failureClass: 'stop',
+          });
         const full = host.faults.noSpace === true || image.faults.has('no-space');
         requireSpace(pool, image.transferBytes, full);
         const { checksum, attempts, phaseMs } = await transfer({ host, source, policy, signal, progress });

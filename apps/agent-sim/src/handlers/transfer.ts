@@ -18,7 +18,10 @@ class TransferFailure extends AgentFailure {
   constructor(
     code: string,
     message: string,
-    facts: { readonly failureClass: FailureData['failureClass']; readonly attempts: readonly SourceAttempt[] },
+    facts: {
+      readonly failureClass: FailureData['failureClass'];
+      readonly attempts: readonly SourceAttempt[];
+    },
   ) {
     super(code, message, facts);
     this.attempts = facts.attempts;

@@ -7,12 +7,7 @@ export const bootMs = 2000;
 const crashMs = 3000;
 
 /** Switches a machine on: its guest boots by itself, and crashes by itself when it is to. */
-export function powerOn(
-  host: HostState,
-  machine: Machine,
-  faults: ReadonlySet<UrlFault>,
-  log: Logger,
-): void {
+export function powerOn(host: HostState, machine: Machine, faults: ReadonlySet<UrlFault>, log: Logger): void {
   machine.life = new AbortController();
   machine.state = 'Running';
   host.changed();

@@ -1,5 +1,5 @@
-import type { HostFacts, HostLoad } from '../../../agent/src/host/facts.ts';
 import { protocolVersion } from '@millrace/agent-protocol';
+import type { HostFacts, HostLoad } from '../../../agent/src/host/facts.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { spaceOf } from './pool.ts';
 import type { HostState } from './world.ts';

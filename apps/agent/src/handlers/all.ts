@@ -1,4 +1,4 @@
-import type { AgentMethods, Handlers } from '@millrace/agent-protocol';
+import type { Handlers } from '@millrace/agent-protocol';
 import type { Logger } from '@millrace/core';
 import type { ConfigDrives } from '../config-drive/config-drives.ts';
 import type { Holds } from '../fencing/holds.ts';
