@@ -105,11 +105,11 @@ export async function launchDev(options: DevLaunchOptions, running: RunningPart[
   });
   const faults = options.options.faults ?? join(directory, 'faults.json');
   if (options.options.faults === undefined) await writeFile(faults, '{}\n');
-  await progress.step('Simulated hosts', async (note) => {
+  await progress.step("Simulated hosts", async () => {
     await start(await hostsPart(parts, options.options, faults), 'SIGTERM');
     const allUp = until(signal, async () => {
       const up = (await countUp(api, signal)) ?? 0;
-      note(`${up} of ${hosts} are Up`);
+      progress.live(`· Simulated hosts: ${up} of ${hosts} are Up`);
       return up >= hosts;
     });
     await unlessFailed(allUp, running);
