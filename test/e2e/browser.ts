@@ -34,7 +34,8 @@ interface AxeResult {
 /** Serious and critical violations of the page as it is now, each as one line. */
 export async function accessibilityProblems(page: Page): Promise<string[]> {
   // through the debugger: the page's own policy lets no foreign script in
-  await page.evaluate((await import('node:fs')).readFileSync(axePath, 'utf8'));
+  if ((await page.evaluate('typeof axe')) === 'undefined')
+    await page.evaluate((await import('node:fs')).readFileSync(axePath, 'utf8'));
   const result = await page.evaluate<AxeResult>(
     `axe.run(document, { runOnly: { type: 'tag', values: ${JSON.stringify(rules)} } })`,
   );

@@ -105,7 +105,7 @@ export async function launchDev(options: DevLaunchOptions, running: RunningPart[
   });
   const faults = options.options.faults ?? join(directory, 'faults.json');
   if (options.options.faults === undefined) await writeFile(faults, '{}\n');
-  await progress.step("Simulated hosts", async () => {
+  await progress.step('Simulated hosts', async () => {
     await start(await hostsPart(parts, options.options, faults), 'SIGTERM');
     const allUp = until(signal, async () => {
       const up = (await countUp(api, signal)) ?? 0;
