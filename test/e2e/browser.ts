@@ -37,7 +37,7 @@ export async function accessibilityProblems(page: Page): Promise<string[]> {
   if ((await page.evaluate('typeof axe')) === 'undefined')
     await page.evaluate((await import('node:fs')).readFileSync(axePath, 'utf8'));
   const result = await page.evaluate<AxeResult>(
-    `axe.run(document, { runOnly: { type: 'tag', values: ${JSON.stringify(rules)} } })`,
+    `axe.run(document, { resultTypes: ['violations'], runOnly: { type: 'tag', values: ${JSON.stringify(rules)} } })`,
   );
   return result.violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')

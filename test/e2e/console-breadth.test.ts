@@ -139,6 +139,8 @@ async function makeHostStates({ api, setFaults }: DevCloud, { arriving }: Images
 interface Visitor {
   readonly page: Page;
   readonly complaints: string[];
+  /** Where the screens that were seen lead to. */
+  readonly links: Set<string>;
 }
 
 async function logIn(user: string, password: string): Promise<Visitor> {
@@ -151,7 +153,7 @@ async function logIn(user: string, password: string): Promise<Visitor> {
   await page.getByLabel('Password').fill(password);
   await page.getByRole('button', { name: 'Log in' }).click();
   await page.getByRole('heading', { level: 1, name: 'Dashboard' }).waitFor();
-  return { page, complaints };
+  return { page, complaints, links: new Set() };
 }
 
 async function visit(page: Page, path: string): Promise<void> {
@@ -164,29 +166,22 @@ async function settled(page: Page): Promise<void> {
   await page.locator('.ant-skeleton, .ant-spin-spinning').first().waitFor({ state: 'detached' });
 }
 
-/** The first of its list, or one that does not exist where the list is empty. */
-async function pathOf(page: Page, route: string): Promise<string> {
-  if (!route.endsWith('/$id')) return route;
-  const list = route.slice(0, -'/$id'.length);
-  await visit(page, list);
-  const links = await page
-    .locator(`#content a[href^="${list}/"]`)
-    .evaluateAll((found) => found.map((link) => (link as unknown as { readonly pathname: string }).pathname));
-  return links.find((link) => !routes.includes(link)) ?? `${list}/${nobody}`;
-}
-
 /** What is wrong with a screen, wide and on a phone. */
-async function problemsOf({ page, complaints }: Visitor, path: string): Promise<string[]> {
+async function problemsOf({ page, complaints, links }: Visitor, path: string): Promise<string[]> {
   complaints.length = 0;
   const problems: string[] = [];
   await visit(page, path);
+  const found = await page
+    .locator('#content a[href^="/"]')
+    .evaluateAll((all) => all.map((link) => (link as unknown as { readonly pathname: string }).pathname));
+  for (const link of found) links.add(link);
   for (const viewport of [wide, phone]) {
     await page.setViewportSize(viewport);
     await settled(page);
-    const found = await accessibilityProblems(page);
+    const wrong = await accessibilityProblems(page);
     const tooWide = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
-    if (tooWide > 0) found.push(`scrolls sideways by ${tooWide} px`);
-    problems.push(...found.map((problem) => `${path} at ${viewport.width} px: ${problem}`));
+    if (tooWide > 0) wrong.push(`scrolls sideways by ${tooWide} px`);
+    problems.push(...wrong.map((problem) => `${path} at ${viewport.width} px: ${problem}`));
   }
   await page.setViewportSize(wide);
   // what a caller may not ask for is refused: the browser tells of it as of a broken link
@@ -197,8 +192,15 @@ async function problemsOf({ page, complaints }: Visitor, path: string): Promise<
 
 async function problemsOfAll(visitor: Visitor): Promise<string[]> {
   const problems: string[] = [];
-  for (const route of routes)
-    problems.push(...(await problemsOf(visitor, await pathOf(visitor.page, route))));
+  const isDetail = (route: string) => route.endsWith('/$id');
+  for (const route of routes.filter((one) => !isDetail(one)))
+    problems.push(...(await problemsOf(visitor, route)));
+  // one that its list has shown, or one that does not exist where the list is empty
+  for (const route of routes.filter(isDetail)) {
+    const list = route.slice(0, -'$id'.length);
+    const shown = [...visitor.links].find((link) => link.startsWith(list) && !routes.includes(link));
+    problems.push(...(await problemsOf(visitor, shown ?? `${list}${nobody}`)));
+  }
   return problems;
 }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sleep, spawnProgram } from '@millrace/core';
 import type { Faults } from '../../apps/agent-sim/src/faults/host-faults.ts';
@@ -13,6 +13,8 @@ export interface DevCloud extends AsyncDisposable {
   readonly origin: string;
   /** Of admin. */
   readonly password: string;
+  /** Of its private PostgreSQL, for root. */
+  readonly databaseUrl: string;
   /** From a moment later on these, and no others, hold. */
   setFaults(faults: Faults): Promise<void>;
 }
@@ -43,12 +45,15 @@ export async function startDevCloud(options: {
     if (child.exitCode !== null || Date.now() > deadline) throw new Error(`npm run dev:\n${output}`);
     await sleep(50, signal);
   }
-  const config = JSON.parse(await readFile(/MILLRACE_CONFIG=(\S+)/.exec(output)![1]!, 'utf8')) as {
+  const profile = /MILLRACE_CONFIG=(\S+)/.exec(output)![1]!;
+  const sockets = join(dirname(profile), '../postgres/socket');
+  const config = JSON.parse(await readFile(profile, 'utf8')) as {
     readonly profiles: Record<string, Profile>;
   };
   return {
     api: makeApi(Object.values(config.profiles)[0]!, signal),
     origin: 'http://127.0.0.1:8080',
+    databaseUrl: `postgresql://millrace@/millrace?host=${encodeURIComponent(sockets)}`,
     password: /admin +password (\S+)/.exec(output)![1]!,
     setFaults: (value) => writeFile(faults, JSON.stringify(value)),
     async [Symbol.asyncDispose]() {

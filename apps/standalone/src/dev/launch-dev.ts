@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ApiClient, makeApiClient } from '@millrace/api-client';
 import { sleep } from '@millrace/core';
@@ -64,6 +64,10 @@ export async function launchDev(options: DevLaunchOptions, running: RunningPart[
   await requireFreePort(agentPort, '--agent-port', signal);
   const dataDirectory = join(directory, 'data');
   await mkdir(dataDirectory, { mode: 0o700 });
+  // what Node has compiled may outlive everything else: the next start is much faster
+  const compiled = join(root, 'node_modules/.cache/millrace/compiled');
+  await mkdir(compiled, { recursive: true });
+  await symlink(compiled, compileCacheEnvironment(dataDirectory)['NODE_COMPILE_CACHE']!);
   const start = async (started: SupervisedPart, stopSignal: NodeJS.Signals) => {
     const supervisor = await supervise(started, { line: progress.line, now: options.now });
     running.push({ part: started, supervisor, stopSignal });
