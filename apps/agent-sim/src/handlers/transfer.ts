@@ -43,7 +43,8 @@ export interface TransferOptions {
 }
 
 const bytesPerSecond = 120e6;
-const tickMs = 100;
+/** As often as the image engine tells how far it is. */
+const tickMs = 1000;
 const verifyMs = 200;
 
 /**
@@ -133,10 +134,10 @@ async function receive(
   let then = begun;
   tell('planning', 0, 0);
   while (bytes < transferBytes) {
-    await sleep(tickMs, signal);
-    const now = performance.now();
     const slowness = Math.max(host.faults.slowTransfers ?? 1, faults.has('slow') ? 50 : 1);
     const rate = (bytesPerSecond * host.world.speed) / slowness;
+    await sleep(Math.min(tickMs, Math.ceil((1000 * (transferBytes - bytes)) / rate)), signal);
+    const now = performance.now();
     bytes = Math.min(transferBytes, Math.round(bytes + (rate * (now - then)) / 1000));
     then = now;
     tell('transferring', bytes, rate);
