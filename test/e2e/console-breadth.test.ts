@@ -42,9 +42,8 @@ after(async () => {
 /** As the router has them: a screen that is added is visited. `$id` stands for one of the list. */
 async function routesOfConsole(): Promise<string[]> {
   const source = await readFile(new URL('../../apps/web/src/router.tsx', import.meta.url), 'utf8');
-  const found = [...source.matchAll(/\b(page|detail)\(\s*'([^']+)'/g)].map(([, kind, path]) =>
-    kind === 'detail' ? `${path}/$id` : path!,
-  );
+  const calls = source.matchAll(/\b(\w+)\(\s*'(\/[^']*)',\s*async \(\) =>\s*\(await import\(/g);
+  const found = [...calls].map(([, kind, path]) => (/^detail/i.test(kind!) ? `${path}/$id` : path!));
   assert.equal(found.length, [...source.matchAll(/\bimport\('\.\/pages\//g)].length, 'a route is missed');
   return found;
 }
