@@ -6,7 +6,7 @@ import { followFaults } from './faults/follow-faults.ts';
 import { startHosts } from './start-hosts.ts';
 
 /**
- * Simulated hosts, thousands in one process, against a real management server. `npm run dev` starts it; by hand:
+ * Simulated hosts, hundreds in one process, against a real management server. `npm run dev` starts it; by hand:
  *
  * - `MILLRACE_SERVER_URL`: `https://HOST:8250`
  * - `MILLRACE_SIM_HOSTS`: a JSON file, `[{"name": "sim-1", "token": "mlr1.…"}, …]`

@@ -19,7 +19,7 @@ export interface ConsoleText {
   listen(listener: (text: string) => void): () => void;
 }
 
-/** Thousands of hosts share one process: a console keeps no more than a few screens. */
+/** Many hosts share one process: a console keeps no more than a few screens. */
 const keptBytes = 16 * 1024;
 
 export function makeConsoleText(): ConsoleText {
