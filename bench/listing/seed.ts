@@ -1,14 +1,24 @@
 import { type RawBuilder, sql } from 'kysely';
 import { addHost, type TestApi } from '../../apps/server/src/http/testing/test-api.ts';
+import type { Database } from '../../apps/server/src/store/database.ts';
+
+/** Fills a cloud that has no hosts with instances on four of them. */
+export async function seedInstances({ database }: TestApi, count: number): Promise<void> {
+  const hosts: number[] = [];
+  for (const name of ['kvm-1', 'kvm-2', 'kvm-3', 'kvm-4']) hosts.push((await addHost(database, name)).hostId);
+  await seedInstancesOn(database, hosts, count);
+}
 
 /**
  * Fills a cloud with instances by SQL, as many as no test could deploy: half of them run, each has a root disk, a network
- * card, a detail, a tag and a job that ended; they are of one template, and on four hosts.
+ * card, a detail, a tag and a job that ended; they are of one template.
+ * @param hosts four of them
  */
-export async function seedInstances(api: TestApi, count: number): Promise<void> {
-  const { database } = api;
-  const hosts: number[] = [];
-  for (const name of ['kvm-1', 'kvm-2', 'kvm-3', 'kvm-4']) hosts.push((await addHost(database, name)).hostId);
+export async function seedInstancesOn(
+  database: Database,
+  hosts: readonly number[],
+  count: number,
+): Promise<void> {
   const run = async (statement: RawBuilder<unknown>) => statement.execute(database);
   await run(sql`
     insert into vm_template (uuid, unique_name, name, display_text, url, format, direct_download, size, account_id, guest_os_id)

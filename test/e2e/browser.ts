@@ -31,12 +31,16 @@ interface AxeResult {
   }[];
 }
 
-/** Serious and critical violations of the page as it is now, each as one line. */
-export async function accessibilityProblems(page: Page): Promise<string[]> {
+/**
+ * Serious and critical violations of the page as it is now, each as one line.
+ * @param part selects what is looked at; the whole page when absent
+ */
+export async function accessibilityProblems(page: Page, part?: string): Promise<string[]> {
   // through the debugger: the page's own policy lets no foreign script in
-  await page.evaluate((await import('node:fs')).readFileSync(axePath, 'utf8'));
+  if ((await page.evaluate('typeof axe')) === 'undefined')
+    await page.evaluate((await import('node:fs')).readFileSync(axePath, 'utf8'));
   const result = await page.evaluate<AxeResult>(
-    `axe.run(document, { runOnly: { type: 'tag', values: ${JSON.stringify(rules)} } })`,
+    `axe.run(${part === undefined ? 'document' : JSON.stringify(part)}, { resultTypes: ['violations'], runOnly: { type: 'tag', values: ${JSON.stringify(rules)} } })`,
   );
   return result.violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')

@@ -144,7 +144,7 @@ async function connectWhenUp(dataDir: string, signal: AbortSignal): Promise<Api 
   }
 }
 
-interface Profile {
+export interface Profile {
   readonly url: string;
   readonly apikey: string;
   readonly secretkey: string;
@@ -158,7 +158,7 @@ async function profileOf(dataDir: string): Promise<Profile> {
   return config.profiles[config.current]!;
 }
 
-function makeApi(profile: Profile, signal: AbortSignal): Api {
+export function makeApi(profile: Profile, signal: AbortSignal): Api {
   const client = makeApiClient({ url: profile.url, apiKey: profile.apikey, secretKey: profile.secretkey });
   const call = async (command: string, params: Record<string, string> = {}) =>
     (await client.call(command, params, { signal })) as Record<string, unknown>;

@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isJsonObject, textMember } from '@millrace/api-client';
+import { isJsonObject } from '@millrace/api-client';
 import { MillraceError, runProgram } from '@millrace/core';
 import { logTail, openLog, startChild } from './child-process.ts';
 import { compileCacheEnvironment, partFlags } from './compile-cache.ts';
@@ -56,7 +56,7 @@ export function agentPart(options: PartsOptions): SupervisedPart {
         MILLRACE_STORE_PATHS: join(options.dataDirectory, 'image-store'),
         MILLRACE_IMAGE_LISTEN: imageListen(options),
         MILLRACE_EXIT_WITH_STDIN: '1',
-        ...(joined ? {} : { MILLRACE_JOIN_TOKEN: await joinToken(options) }),
+        ...(joined ? {} : { MILLRACE_JOIN_TOKEN: (await joinTokens(options, 1))[0]! }),
       },
     };
   });
@@ -68,7 +68,7 @@ function imageListen({ agentHost, agentPort }: PartsOptions): string {
 }
 
 /** How the agent of this machine reaches the server: the wildcard address is none to go to. */
-function ownServerUrl({ agentHost, agentPort }: PartsOptions): string {
+export function ownServerUrl({ agentHost, agentPort }: PartsOptions): string {
   const host = agentHost === '0.0.0.0' ? '127.0.0.1' : agentHost === '::' ? '::1' : agentHost;
   return `https://${host.includes(':') ? `[${host}]` : host}:${agentPort}`;
 }
@@ -84,17 +84,19 @@ export async function bootstrap(options: PartsOptions, input: object): Promise<v
   });
 }
 
-async function joinToken(options: PartsOptions): Promise<string> {
+/** Lets so many new hosts join, each once. */
+export async function joinTokens(options: PartsOptions, count: number): Promise<readonly string[]> {
   const { file, argv } = program(options.root, 'apps/server/src/agents/join-token-main.ts');
-  const { stdout } = await runProgram(file, argv, {
+  const { stdout } = await runProgram(file, [...argv, '--count', String(count)], {
     signal: AbortSignal.any([options.signal, AbortSignal.timeout(toolTimeoutMs)]),
     cwd: '/',
     env: serverEnvironment(options),
   });
   const answer: unknown = JSON.parse(stdout);
-  const token = isJsonObject(answer) ? textMember(answer, 'token') : undefined;
-  if (token === undefined) throw new MillraceError('JOIN_TOKEN_MISSING', 'the server gave no join token');
-  return token;
+  const tokens = isJsonObject(answer) ? answer['tokens'] : undefined;
+  if (Array.isArray(tokens) && tokens.length === count && tokens.every((token) => typeof token === 'string'))
+    return tokens;
+  throw new MillraceError('JOIN_TOKEN_MISSING', 'the server gave no join token');
 }
 
 function serverEnvironment(options: PartsOptions): Record<string, string> {
@@ -111,12 +113,13 @@ function serverEnvironment(options: PartsOptions): Record<string, string> {
   };
 }
 
-interface Launch {
+/** What a part is started with. */
+export interface PartLaunch {
   readonly command: CommandLine;
   readonly environment: Readonly<Record<string, string>>;
 }
 
-function part(name: string, logPath: string, prepare: () => Promise<Launch>): SupervisedPart {
+export function part(name: string, logPath: string, prepare: () => Promise<PartLaunch>): SupervisedPart {
   return {
     name,
     logPath,
@@ -130,7 +133,7 @@ function part(name: string, logPath: string, prepare: () => Promise<Launch>): Su
   };
 }
 
-function program(root: string, path: string): CommandLine {
+export function program(root: string, path: string): CommandLine {
   return { file: process.execPath, argv: [...partFlags, join(root, path)] };
 }
 

@@ -98,7 +98,7 @@ export function parseResetOptions(argv: readonly string[], root: string): Parsed
 type Specification = Record<string, { readonly type: 'boolean' | 'string'; readonly short?: string }>;
 type Values = Record<string, string | boolean | undefined>;
 
-function readArguments(
+export function readArguments(
   argv: readonly string[],
   options: Specification,
 ): { readonly values: Values } | { readonly problem: string } {
@@ -110,7 +110,7 @@ function readArguments(
   }
 }
 
-function portOf(value: string | boolean): number | undefined {
+export function portOf(value: string | boolean): number | undefined {
   const text = String(value);
   const port = Number(text);
   return /^\d{1,5}$/.test(text) && port >= 1 && port <= 65535 ? port : undefined;

@@ -19,6 +19,8 @@ export interface PostgresCluster {
 export interface ClusterOptions {
   /** As the user postgres can reach it. */
   readonly directory: string;
+  /** Nobody minds when a crash of the machine loses it: then nothing waits for the disk. */
+  readonly volatile?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -42,6 +44,8 @@ const settings: Readonly<Record<string, string>> = {
   log_timezone: 'UTC',
 };
 
+const volatileSettings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } as const;
+
 /**
  * The socket's directory is closed to everybody but root and postgres. Even so nobody is trusted: the kernel tells
  * PostgreSQL who is at the other end, and root's processes may be the role millrace.
@@ -58,7 +62,11 @@ launcher root ${roleName}
  * Prepares the cluster in `directory` (made and owned as it must be), ending what a crashed start has left running.
  * @throws MillraceError `POSTGRES_UNAVAILABLE` when no fitting PostgreSQL is installed
  */
-export async function prepareCluster({ directory, signal }: ClusterOptions): Promise<PostgresCluster> {
+export async function prepareCluster({
+  directory,
+  volatile,
+  signal,
+}: ClusterOptions): Promise<PostgresCluster> {
   const user = await findUser();
   const data = join(directory, 'data');
   const sockets = join(directory, 'socket');
@@ -79,7 +87,9 @@ export async function prepareCluster({ directory, signal }: ClusterOptions): Pro
   const run = (program: string, argv: readonly string[], runSignal: AbortSignal) =>
     // the working directory must be one that postgres may enter
     runProgram(join(programs, program), argv, { signal: runSignal, cwd: '/', ...user });
-  const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const options = Object.entries({ ...settings, ...(volatile ? volatileSettings : {}) }).flatMap(
+    ([name, value]) => ['-c', `${name}=${value}`],
+  );
   return {
     command: keptAs(user, {
       file: join(programs, 'postgres'),

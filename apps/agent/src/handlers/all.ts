@@ -1,4 +1,4 @@
-import type { AgentMethods, Handlers } from '@millrace/agent-protocol';
+import type { Handlers } from '@millrace/agent-protocol';
 import type { Logger } from '@millrace/core';
 import type { ConfigDrives } from '../config-drive/config-drives.ts';
 import type { Holds } from '../fencing/holds.ts';
@@ -61,17 +61,6 @@ export interface HandlerDeps {
   readonly imageServer: () => ImageServer | undefined;
   readonly log: Logger;
 }
-
-/** Methods that only look: asked again they look again. */
-export const readMethods: ReadonlySet<keyof AgentMethods> = new Set([
-  'template.check',
-  'vm.state',
-  'vm.console',
-  'pool.stats',
-  'pool.lease.watch',
-  'image.serve',
-  'template.digest',
-]);
 
 /** Everything that any server can ask of this host. */
 export function makeHandlers(given: HandlerDeps): Handlers<SharedMethods> {

@@ -8,3 +8,14 @@ export type Handler<M extends keyof AgentMethods> = (
   params: ParamsOf<AgentMethods, M>,
   context: HandlerContext<ProgressOf<AgentMethods, M>>,
 ) => Promise<ResultOf<AgentMethods, M>>;
+
+/** Methods that only look: asked again they look again. */
+export const readMethods: ReadonlySet<keyof AgentMethods> = new Set([
+  'template.check',
+  'vm.state',
+  'vm.console',
+  'pool.stats',
+  'pool.lease.watch',
+  'image.serve',
+  'template.digest',
+]);

@@ -5,9 +5,14 @@ import { prepareDatabase } from '../store/prepare-database.ts';
 import { openSharedAuthority } from './certificate-authority.ts';
 import { createJoinToken } from './join-token.ts';
 
-/** Prints `{"token": "mlr1.…"}` for one new host. Needs DATABASE_URL and MILLRACE_DATA_DIR; `--cluster NAME`. */
+/**
+ * Prints `{"tokens": ["mlr1.…"]}`, each for one new host. Needs DATABASE_URL and MILLRACE_DATA_DIR; `--cluster NAME`,
+ * `--count N` (1).
+ */
 try {
-  const { values } = parseArgs({ options: { cluster: { type: 'string' } } });
+  const { values } = parseArgs({
+    options: { cluster: { type: 'string' }, count: { type: 'string', default: '1' } },
+  });
   const config = readConfig(process.env);
   const { database } = await prepareDatabase({
     databaseUrl: config.databaseUrl,
@@ -16,12 +21,10 @@ try {
   });
   try {
     const authority = await openSharedAuthority(database, config.dataDir);
-    const token = await createJoinToken(database, {
-      cluster: values.cluster,
-      fingerprint: authority.fingerprint,
-      now: new Date(),
-    });
-    process.stdout.write(`${JSON.stringify({ token })}\n`);
+    const options = { cluster: values.cluster, fingerprint: authority.fingerprint, now: new Date() };
+    const tokens: string[] = [];
+    while (tokens.length < Number(values.count)) tokens.push(await createJoinToken(database, options));
+    process.stdout.write(`${JSON.stringify({ tokens })}\n`);
   } finally {
     await database.destroy();
   }

@@ -193,15 +193,16 @@ test('wrong, expired and malformed requests to join are refused and change nothi
   assert.ok(await join(agents.port, good, 'host-a'));
 });
 
-test('the token program prints a token that admits a host', async (t) => {
+test('the token program prints tokens that admit a host each', async (t) => {
   const { agents, url, dataDir } = await start(t);
   const { stdout } = await runProgram(
     process.execPath,
-    [fileURLToPath(new URL('./join-token-main.ts', import.meta.url))],
+    [fileURLToPath(new URL('./join-token-main.ts', import.meta.url)), '--count', '2'],
     { signal, env: { DATABASE_URL: url, MILLRACE_DATA_DIR: dataDir } },
   );
-  const { token } = JSON.parse(stdout) as { token: string };
-  assert.ok(await join(agents.port, token, 'host-a'));
+  const { tokens } = JSON.parse(stdout) as { tokens: string[] };
+  assert.equal(tokens.length, 2);
+  for (const [index, token] of tokens.entries()) assert.ok(await join(agents.port, token, `host-${index}`));
 });
 
 test('a connection needs a certificate of this authority that names a host which is not removed', async (t) => {
