@@ -20,6 +20,7 @@ import { listZoneRows } from '../store/zone-list.ts';
 import type { Caller, CommandDependencies } from './command.ts';
 import { demandResources } from './demand-resources.ts';
 import { lookAtSource } from './look-at-source.ts';
+import { onlyOne } from './probe-source.ts';
 import { shownTemplate, type TemplateEntity } from './responses/template.ts';
 import { ownerOf } from './scope.ts';
 
@@ -62,15 +63,15 @@ export async function registerImage(
 ): Promise<{ list: TemplateEntity[]; count: number }> {
   const { database, caller } = context;
   const image = imageOf(wanted);
-  const settings = await readSettings(database);
+  const zones = await zonesOf(database, wanted);
+  const owner = await ownerOf(database, caller, wanted);
+  const zoneIds = zones.map((zone) => zone.id);
+  const settings = await readSettings(database, { zoneId: onlyOne(zoneIds), accountId: owner.accountId });
   // no zone has secondary storage, so `auto` is true everywhere
   demandDirectDownload(wanted.directdownload, settings['template.direct.download.default'] !== 'false');
   demandVisibility(wanted, caller, settings['allow.public.user.templates']);
-  const zones = await zonesOf(database, wanted);
-  const owner = await ownerOf(database, caller, wanted);
   const osType = await findOsType(database, wanted.ostypeid);
   if (!osType) throw entityNotFound('ostypeid', wanted.ostypeid ?? defaultOsType);
-  const zoneIds = zones.map((zone) => zone.id);
   const { checksum, details, report, warnings } = await lookAtSource(context, {
     ...image,
     zoneIds,

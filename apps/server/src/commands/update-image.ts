@@ -20,6 +20,7 @@ import { contentDigestsOf, pendingUseOfImage, setImageAside } from '../store/tem
 import { type ImageKind, lockTemplate, templateDetailsOf, zoneIdsOf } from '../store/templates.ts';
 import type { Caller, CommandDependencies } from './command.ts';
 import { type LookedAtSource, lookAtSource } from './look-at-source.ts';
+import { onlyOne } from './probe-source.ts';
 import { demandDirectDownload, kindOf } from './register-image.ts';
 import { shownTemplate, type TemplateEntity } from './responses/template.ts';
 import { reachOf } from './scope.ts';
@@ -164,7 +165,7 @@ function givenChecksum({ checksum, details }: ImageChange, present: string | und
 }
 
 async function look(context: Context, { zoneIds }: Snapshot, source: ChangedSource): Promise<LookedAtSource> {
-  const settings = await readSettings(context.database);
+  const settings = await readSettings(context.database, { zoneId: onlyOne(zoneIds) });
   return lookAtSource(context, { ...source, zoneIds, settings });
 }
 
