@@ -117,7 +117,7 @@ test('the nearest value of a setting holds: of cloud, zone, cluster and pool, of
     assert.equal(answer.status, 200, answer.text);
     return answer.content['configuration'] as Record<string, unknown>;
   };
-  const valueOf = async (name: string, of: Record<string, string>) =>
+  const valueAt = async (name: string, of: Record<string, string>) =>
     rows(await api.call('listConfigurations', { name, ...of }))[0]?.['value'];
 
   const full = 'cluster.storage.capacity.notificationthreshold';
@@ -127,7 +127,7 @@ test('the nearest value of a setting holds: of cloud, zone, cluster and pool, of
   assert.equal(await readSetting(api.database, full, { poolId }), '0.8');
   assert.equal(await readSetting(api.database, full), '0.75');
   await set(full, '0.9', pool);
-  assert.deepEqual([await valueOf(full, cluster), await valueOf(full, pool)], ['0.8', '0.9']);
+  assert.deepEqual([await valueAt(full, cluster), await valueAt(full, pool)], ['0.8', '0.9']);
   await api.database.updateTable('storage_pool').set({ capacity_bytes: 1000, used_bytes: 850 }).execute();
   assert.deepEqual(await tellOfFullPoolsOf(api.database), []);
   const reset = await api.call('resetConfiguration', { name: full, ...pool });

@@ -38,6 +38,7 @@ export interface TestApi {
   /** Of the port that asks for no credentials, when there is one. */
   readonly integrationUrl: string;
   readonly database: Database;
+  readonly databaseUrl: string;
   readonly agents: FakeAgents;
   readonly consoles: FakeConsoles;
   readonly jobs: FakeJobs;
@@ -118,6 +119,7 @@ export async function withTestApi(
     url,
     integrationUrl: `http://127.0.0.1:${api.integrationPort}/client/api`,
     database,
+    databaseUrl,
     agents,
     consoles,
     jobs,
