@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type MillraceError, runProgram, sleep } from '@millrace/core';
-import { microGuestLines } from '../fixtures/micro-guest.ts';
+import { microGuestDisk, microGuestLines } from '../fixtures/micro-guest.ts';
 import { microIso } from '../fixtures/micro-iso.ts';
 import { type Instance, makeDataDirectory, resetInstance, startInstance } from './instance.ts';
 import { type IsoServer, serveIsos } from './iso-server.ts';
+import { essenceOf, takeTour } from './tour.ts';
 
 /**
  * What a newcomer sees: `npm start` from nothing to the guest's own line, a second VM without moving a byte, life of an
@@ -29,7 +30,10 @@ let isoId: string;
 
 before(async () => {
   dataDir = await makeDataDirectory();
-  isos = await serveIsos({ 'drivers.iso': microIso({ label: 'DRIVERS', boot: { tag: 'iso' } }) });
+  isos = await serveIsos({
+    'drivers.iso': microIso({ label: 'DRIVERS', boot: { tag: 'iso' } }),
+    'guest.raw': microGuestDisk({ tag: 'tour', powersOffAfterSeconds: 0 }),
+  });
 });
 
 after(async () => {
@@ -382,6 +386,18 @@ test('the CLI speaks CloudMonkey’s grammar against this instance', async () =>
     cli('stop', 'virtualmachine', 'id=00000000-0000-4000-8000-000000000000'),
     (error: MillraceError) => /entity does not exist/.test(error.message),
   );
+});
+
+test('docs/tour.md tells what a tenant without privileges does with the CLI, and what it prints', async () => {
+  const tour = await takeTour({
+    instance,
+    home: dataDir,
+    images: { template: await isos.metalink('guest.raw'), iso: await isos.metalink('drivers.iso') },
+  });
+  const { MILLRACE_TOUR: kept } = process.env;
+  if (kept) await writeFile(kept, tour);
+  const told = await readFile(join(root, 'docs/tour.md'), 'utf8');
+  assert.deepEqual(essenceOf(tour), essenceOf(told));
 });
 
 test('millrace console types into the serial line of an instance and shows the answer', async () => {

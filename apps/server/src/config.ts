@@ -5,6 +5,21 @@ const whenAbsent = {
   error: ({ input }: { readonly input?: unknown }) => (input === undefined ? 'is not set' : undefined),
 };
 
+/** `127.0.0.1`, `localhost`, `[::1]`: what nobody outside of this machine reaches. */
+export function isLoopbackHost(host: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[::1\]|::1)$/i.test(host);
+}
+
+/** `8096`, `127.0.0.1:8096`, `[::1]:8096`. */
+const loopbackPort = z.string().transform((text, context) => {
+  const [, host = '127.0.0.1', digits] = /^(?:(.+):)?(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  if (digits === undefined || port > 65535) context.addIssue('must be PORT or 127.0.0.1:PORT');
+  else if (!isLoopbackHost(host))
+    context.addIssue(`must be on loopback, not ${host}: whoever reaches this port is the root admin`);
+  return { host: host.replaceAll(/[[\]]/g, ''), port };
+});
+
 const schema = z.object({
   dataDir: z.string(whenAbsent).startsWith('/', 'must be an absolute path'),
   databaseUrl: z.string(whenAbsent).min(1, 'is empty'),
@@ -22,6 +37,8 @@ const schema = z.object({
         .flatMap((cidr) => cidr.trim() || []),
     z.array(z.union([z.cidrv4(), z.cidrv6()], 'must be CIDRs with commas between them')).readonly(),
   ),
+  /** Where the API takes calls without credentials, as root admin; nowhere when absent. */
+  integrationPort: loopbackPort.optional(),
   agentHost: z.string().default('127.0.0.1'),
   agentPort: z.coerce.number().int().min(0).max(65535).default(8250),
   /** Where hosts reach the servers: a comma list of URLs, told to who joins. Guessed from host and port when absent. */
@@ -50,6 +67,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): ServerConfig {
     apiPort: environment['MILLRACE_API_PORT'],
     trustedProxies: environment['MILLRACE_TRUSTED_PROXIES'] || undefined,
     metricsCidrs: environment['MILLRACE_METRICS_CIDRS'],
+    integrationPort: environment['MILLRACE_INTEGRATION_PORT'] || undefined,
     agentHost: environment['MILLRACE_AGENT_HOST'],
     agentPort: environment['MILLRACE_AGENT_PORT'],
     agentUrl: environment['MILLRACE_AGENT_URL'] || undefined,

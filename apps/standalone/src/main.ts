@@ -178,7 +178,7 @@ function explain(error: unknown): string {
 
 /** What parts and apt may need of the environment: no more, so that nothing unexpected steers them. */
 function passedOn(environment: NodeJS.ProcessEnv): Record<string, string> {
-  const names = ['MILLRACE_LOG_LEVEL', 'http_proxy', 'https_proxy', 'no_proxy'];
+  const names = ['MILLRACE_LOG_LEVEL', 'MILLRACE_INTEGRATION_PORT', 'http_proxy', 'https_proxy', 'no_proxy'];
   return Object.fromEntries(
     [...names, ...names.map((name) => name.toUpperCase())].flatMap((name) => {
       const value = environment[name];

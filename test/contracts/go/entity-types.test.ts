@@ -1,60 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { allSpecs, type FieldSpec, type FieldSpecs, type FieldType } from '@millrace/api';
-import { z } from 'zod';
+import { entityOfKey, goTypes } from './go-types.ts';
 
-/**
- * The tables of fields against the types that CloudStack's Go SDK decodes into (entity-types.json: s string, i and i64
- * whole numbers, f any number, b boolean, map of strings, [x] list, other names objects). One field of another type fails
- * the whole call there. That answers keep to the tables is asserted at every answer of every test (http/testing).
- */
-const goTypes = z
-  .record(z.string(), z.record(z.string(), z.string()))
-  .parse(JSON.parse(readFileSync(new URL('entity-types.json', import.meta.url), 'utf8')));
-
-/** What is inside the answer of a command, by the key it is under. */
-const entityOfKey: Readonly<Record<string, string>> = {
-  virtualmachine: 'VM',
-  volume: 'Volume',
-  zone: 'Zone',
-  pod: 'Pod',
-  cluster: 'Cluster',
-  host: 'Host',
-  storagepool: 'StoragePool',
-  imagestore: 'ImageStore',
-  serviceoffering: 'ServiceOffering',
-  diskoffering: 'DiskOffering',
-  networkoffering: 'NetworkOffering',
-  network: 'Network',
-  physicalnetwork: 'PhysicalNetwork',
-  traffictype: 'TrafficType',
-  ostype: 'OsType',
-  oscategory: 'OsCategory',
-  hypervisor: 'Hypervisor',
-  capability: 'Capability',
-  configuration: 'Configuration',
-  event: 'Event',
-  alert: 'Alert',
-  resourcelimit: 'ResourceLimit',
-  capacity: 'Capacity',
-  systemvm: 'SystemVm',
-  account: 'Account',
-  user: 'User',
-  domain: 'Domain',
-  role: 'Role',
-  tag: 'Tag',
-  sshkeypair: 'SSHKeyPair',
-  keypair: 'SSHKeyPair',
-  userdata: 'UserData',
-  region: 'Region',
-  hosttag: 'HostTag',
-  storagetag: 'StorageTag',
-  template: 'Template',
-  iso: 'Iso',
-  templatepermission: 'TemplatePermission',
-  api: 'Api',
-};
+/** The tables of fields against the types of CloudStack's Go SDK; answers.integ.test.ts holds real answers against both. */
 
 /** Lists of objects in the Go types, by the name of the list. */
 const nestedOfGo = (type: string) => goTypes[/^\[(\w+)\]$/.exec(type)?.[1] ?? ''];

@@ -151,6 +151,7 @@ export function ownHelp(word: string): string | undefined {
       ['MILLRACE_API_HOST, …_API_PORT', 'where the API and the console listen (127.0.0.1, 8080)'],
       ['MILLRACE_TRUSTED_PROXIES', 'proxies before it whose X-Forwarded-For is believed, with commas'],
       ['MILLRACE_METRICS_CIDRS', 'networks that may read /metrics, with commas (loopback always may)'],
+      ['MILLRACE_INTEGRATION_PORT', 'loopback port for calls without credentials, as root admin (off)'],
       ['MILLRACE_WEB_DIR', 'where the console was built; none without it'],
       ['MILLRACE_AGENT_HOST, …_AGENT_PORT', 'where agents connect to (127.0.0.1, 8250)'],
       ['MILLRACE_AGENT_URL', 'https:// addresses of all servers, told to hosts that join, with commas'],

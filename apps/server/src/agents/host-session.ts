@@ -129,7 +129,7 @@ function handlersOf(
         session.closeSoon('the host was deleted');
         throw new MillraceError('HOST_DELETED', 'this host was deleted from the cloud');
       }
-      return { limits: transferLimitsFrom(await readSettings(database)) };
+      return { limits: transferLimitsFrom(await readSettings(database, { zoneId: host.data_center_id })) };
     },
     'vm.changed': async (report) => {
       requireHello();

@@ -1,14 +1,13 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { entityNotFound, invalidParameter, type ParamsOf, specs } from '@millrace/api';
-import { demandHostName, guestMac } from '../domain/addresses.ts';
-import { ipv4Parameter } from '../domain/places.ts';
+import { demandHostName } from '../domain/addresses.ts';
 import type { Amounts } from '../domain/resource-types.ts';
 import { displayableName } from '../domain/template-registration.ts';
 import { insertDataVolume } from '../store/data-volumes.ts';
 import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
 import { renewPassword } from '../store/guest-password.ts';
-import { isHostNameTaken, isMacTaken, lockNetworks } from '../store/network-list.ts';
+import { isHostNameTaken } from '../store/network-list.ts';
 import { findOffering } from '../store/offering-list.ts';
 import { copyTags } from '../store/resource-tags.ts';
 import type { Row, SshKey } from '../store/schema.ts';
@@ -21,8 +20,8 @@ import { dataDiskSize } from './data-volumes.ts';
 import { demandReady } from './demand-ready.ts';
 import { demandResources, gibibytes } from './demand-resources.ts';
 import { hostIdOf } from './find-host.ts';
-import { guestAddressIn } from './guest-address.ts';
 import { keysNamed, userDataColumns } from './guest-settings.ts';
+import { type Card, cardsOf, insertCards } from './network-cards.ts';
 import { rootDiskBytes } from './root-disk-size.ts';
 import { ownerOf, reachOf } from './scope.ts';
 
@@ -35,7 +34,8 @@ export const deployVirtualMachine = implement(
     // the instance, everything it reserves, and the job are there together or not at all
     return database.transaction().execute(async (trx) => {
       const plan = await planOf(trx, params, caller);
-      if (await isHostNameTaken(trx, networkIds(plan.networks), names.name)) {
+      const networkIds = plan.cards.map(({ network }) => network.id);
+      if (await isHostNameTaken(trx, networkIds, names.name)) {
         throw invalidParameter('name', `the network has an instance ${names.name} already`);
       }
       await demandResources(trx, plan.accountId, plan.resources);
@@ -109,9 +109,7 @@ interface Plan {
   readonly haEnabled: boolean;
   readonly accountId: number;
   readonly resources: Amounts;
-  readonly networks: readonly Row<'networks'>[];
-  /** Asked for in the first network. */
-  readonly ipAddress: string | undefined;
+  readonly cards: readonly Card[];
   readonly rootDiskSizeBytes: number | undefined;
   readonly hostId: number | undefined;
   readonly dataDisk: { readonly offeringId: number; readonly sizeBytes: number } | undefined;
@@ -162,8 +160,7 @@ async function planOf(executor: Executor, params: Params, caller: Caller): Promi
     },
     rootDiskSizeBytes,
     hostId: params.hostid === undefined ? undefined : await hostIdOf(executor, params.hostid, zone.id),
-    networks: await networksOf(executor, zone.id, owner.accountId, params.networkids),
-    ipAddress: ipv4Parameter('ipaddress', params.ipaddress),
+    cards: await cardsOf(executor, { zoneId: zone.id, accountId: owner.accountId }, params),
     dataDisk,
     userData: await userDataColumns(executor, caller, params, template),
     sshKeys: await keysNamed(executor, owner.accountId, params),
@@ -206,32 +203,6 @@ function rootDiskGigabytes(params: Params): number | undefined {
   return params.rootdisksize ?? (inDetails === undefined ? undefined : Number(inDetails));
 }
 
-async function networksOf(
-  executor: Executor,
-  zoneId: number,
-  accountId: number,
-  uuids: readonly string[] | undefined,
-) {
-  const asked = uuids && uuids.length > 0 ? uuids : undefined;
-  if (asked && new Set(asked).size !== asked.length) {
-    throw invalidParameter('networkids', 'names a network twice');
-  }
-  const rows = await lockNetworks(executor, zoneId, accountId, asked);
-  if (!asked) {
-    if (rows[0]) return [rows[0]];
-    throw invalidParameter('networkids', 'the zone has no default network: name one');
-  }
-  return asked.map((uuid) => {
-    const network = rows.find((row) => row.uuid === uuid);
-    if (!network) throw entityNotFound('networkids', uuid);
-    return network;
-  });
-}
-
-function networkIds(networks: readonly Row<'networks'>[]): number[] {
-  return networks.map((network) => network.id);
-}
-
 /** Writes the root volume and a network card with a free address in each network. */
 async function reserve(executor: Executor, vmId: number, plan: Plan): Promise<void> {
   await executor
@@ -255,28 +226,5 @@ async function reserve(executor: Executor, vmId: number, plan: Plan): Promise<vo
       accountId: plan.accountId,
       attachTo: { vmId, position: 1 },
     });
-  for (const [index, network] of plan.networks.entries()) {
-    const address = await guestAddressIn(executor, network, index === 0 ? plan.ipAddress : undefined);
-    await executor
-      .insertInto('nics')
-      .values({
-        uuid: randomUUID(),
-        instance_id: vmId,
-        network_id: network.id,
-        mac_address: await freeMac(executor),
-        ip4_address: address?.ip ?? null,
-        netmask: address?.netmask ?? null,
-        gateway: address?.gateway ?? null,
-        device_id: index,
-        default_nic: index === 0,
-      })
-      .execute();
-  }
-}
-
-async function freeMac(executor: Executor): Promise<string> {
-  for (;;) {
-    const mac = guestMac(randomBytes(5));
-    if (!(await isMacTaken(executor, mac))) return mac;
-  }
+  await insertCards(executor, vmId, plan.cards);
 }

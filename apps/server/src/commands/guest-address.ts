@@ -13,6 +13,7 @@ export interface GuestAddress {
 
 /**
  * The address of a new card in a network, which must be locked: the one asked for, or the first that is free.
+ * @param param where it was asked for, for errors
  * @returns undefined in a network without addresses of its own
  * @throws ApiError 431 when the one asked for cannot be had, 533 when all are taken
  */
@@ -20,11 +21,12 @@ export async function guestAddressIn(
   executor: Executor,
   network: Row<'networks'>,
   asked: string | undefined,
+  param: string,
 ): Promise<GuestAddress | undefined> {
   const ranges = await rangesOf(executor, network);
   if (ranges.length === 0 && network.guest_type === 'L2') {
     if (asked === undefined) return undefined;
-    throw invalidParameter('ipaddress', `guests of network ${network.name} find their addresses themselves`);
+    throw invalidParameter(param, `guests of network ${network.name} find their addresses themselves`);
   }
   const taken = await takenAddresses(executor, network.id);
   if (asked !== undefined) {
@@ -34,8 +36,8 @@ export async function guestAddressIn(
     const range = ranges.find(
       (one) => ipv4Number(one.start_ip) <= number && number <= ipv4Number(one.end_ip),
     );
-    if (!range) throw invalidParameter('ipaddress', `${ip} is no address of network ${network.name}`);
-    if (taken.has(ip)) throw invalidParameter('ipaddress', `a guest of network ${network.name} has ${ip}`);
+    if (!range) throw invalidParameter(param, `${ip} is no address of network ${network.name}`);
+    if (taken.has(ip)) throw invalidParameter(param, `a guest of network ${network.name} has ${ip}`);
     return { ip, netmask: range.netmask, gateway: range.gateway };
   }
   for (const { start_ip, end_ip, netmask, gateway } of ranges) {

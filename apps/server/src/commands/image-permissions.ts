@@ -64,7 +64,8 @@ async function change(
     const image = await lockTemplate(trx, asked.id, reachOf(caller), kind);
     if (!image) throw entityNotFound('id', asked.id);
     const format = kind === 'iso' ? 'ISO' : 'QCOW2';
-    demandVisibility({ ...asked, format }, caller, await readSetting(trx, 'allow.public.user.templates'));
+    const allowed = await readSetting(trx, 'allow.public.user.templates', { accountId: image.account_id });
+    demandVisibility({ ...asked, format }, caller, allowed);
     const columns = Object.fromEntries(
       Object.entries({
         public: op === 'reset' ? false : asked.ispublic,

@@ -5,8 +5,8 @@ import { implement } from './command.ts';
 /** The release of CloudStack whose API this is. Clients switch features on by it. */
 const cloudstackVersion = '4.18.2.0';
 
-export const listCapabilities = implement(specs.listCapabilities, async ({ database }) => {
-  const settings = await readSettings(database);
+export const listCapabilities = implement(specs.listCapabilities, async ({ database, caller }) => {
+  const settings = await readSettings(database, { accountId: caller.accountId });
   return {
     object: {
       cloudstackversion: cloudstackVersion,

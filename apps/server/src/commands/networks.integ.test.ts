@@ -288,3 +288,66 @@ test('a zone without a physical network says what an administrator has to do', a
   });
   assert.match(answer.text, /createPhysicalNetwork and addTrafficType/);
 });
+
+test('cards are made as they are asked for: networks with addresses and MAC addresses', async (t) => {
+  const { api, create, offerings, range, deploy } = await withUplink(t);
+  const office = await create({ name: 'office', networkofferingid: offerings.shared, vlan: '300', ...range });
+  const l2 = await create({ name: 'l2', networkofferingid: offerings.l2 });
+  const ids = { office: String(office['id']), l2: String(l2['id']) };
+  const listed = (entries: Record<string, string>[]) =>
+    Object.fromEntries(
+      entries.flatMap((entry, index) =>
+        Object.entries(entry).map(([key, value]) => [`iptonetworklist[${index}].${key}`, value]),
+      ),
+    );
+  const cardsOf = async (answer: Awaited<ReturnType<typeof deploy>>) => {
+    assert.equal(answer.status, 200, answer.text);
+    const [vm] = rows(await api.call('listVirtualMachines', { id: String(answer.content['id']) }));
+    return (vm!['nic'] as Record<string, unknown>[]).map((nic) => [
+      nic['networkname'],
+      nic['ipaddress'],
+      nic['macaddress'],
+      nic['isdefault'],
+    ]);
+  };
+  const mac = '06:00:00:00:AA:01';
+  const made = await deploy(
+    '',
+    undefined,
+    listed([
+      { networkId: ids.l2, mac },
+      { networkid: ids.office, ip: '10.5.0.11', mac: '' },
+    ]),
+  );
+  const [first, second] = await cardsOf(made);
+  assert.deepEqual(first, ['l2', undefined, mac.toLowerCase(), true]);
+  assert.deepEqual([second![0], second![1], second![3]], ['office', '10.5.0.11', false]);
+  assert.match(String(second![2]), /^06:/);
+
+  const before = await snapshotOf(api.database);
+  for (const [networkids, more, text] of [
+    ['', listed([{ networkid: ids.office, mac }]), /iptonetworklist: another instance has the card/],
+    [ids.office, { macaddress: mac }, /macaddress: another instance/],
+    [ids.office, { macaddress: '01:00:5e:00:00:01' }, /macaddress: must be the MAC address of one card/],
+    ['', listed([{ networkid: ids.l2, ip: '10.5.0.12' }]), /iptonetworklist: guests of network l2/],
+    ['', listed([{ networkid: ids.office, ip: '10.5.0.11' }]), /iptonetworklist: a guest of network office/],
+    ['', listed([{ networkid: ids.office, ip: '10.9' }]), /iptonetworklist: must be an IPv4 address/],
+    ['', listed([{ networkid: ids.office, ipv6: 'fd00::1' }]), /ipv6 is not supported/],
+    ['', listed([{ ip: '10.5.0.10' }]), /every entry needs networkid/],
+    ['', listed([{ networkid: ids.office }, { networkid: ids.office }]), /names a network twice/],
+    ['', listed([{ networkid: randomUUID() }]), /iptonetworklist value=.*does not exist/],
+    [ids.office, listed([{ networkid: ids.l2 }]), /does not go with networkids/],
+    ['', { ...listed([{ networkid: ids.l2 }]), macaddress: mac }, /does not go with macaddress/],
+  ] as const) {
+    const refused = await deploy(networkids, undefined, more);
+    assert.equal(refused.status, 431, refused.text);
+    assert.match(refused.text, text);
+  }
+  assert.deepEqual(await snapshotOf(api.database), before);
+
+  await api.database.updateTable('nics').set({ removed: new Date() }).execute();
+  const again = await cardsOf(
+    await deploy(ids.office, undefined, { macaddress: mac, ipaddress: '10.5.0.11' }),
+  );
+  assert.deepEqual(again, [['office', '10.5.0.11', mac.toLowerCase(), true]], 'both are free again');
+});

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { giveBelongings } from '../http/testing/tenants.ts';
 import { addHost, rows, withTestApi } from '../http/testing/test-api.ts';
-import { tellOfLowSpace } from '../store/alerts.ts';
 import { recordEvent } from '../store/events.ts';
-import { tellOfFullClusters } from '../workflows/housekeeping.ts';
+import { tellOfFullClusters, tellOfFullPoolsOf } from '../workflows/housekeeping.ts';
 
 test('capacity counts what there is, with over-commitment, and what is in use', async (t) => {
   const api = await withTestApi(t);
@@ -54,7 +53,7 @@ test('alerts are what somebody has to look at, and a nearly full pool is told of
       .updateTable('storage_pool')
       .set({ capacity_bytes: 1000, used_bytes: 1000 * share })
       .execute();
-  const tell = () => tellOfLowSpace(api.database, 0.75);
+  const tell = () => tellOfFullPoolsOf(api.database);
   await fill(0.74);
   assert.deepEqual(await tell(), []);
   await fill(0.8);

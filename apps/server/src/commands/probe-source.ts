@@ -140,3 +140,8 @@ const advice: Readonly<Record<string, string>> = {
     'give credentials in the URL or by details[0].HTTP_HEADER:Name=value, or renew a presigned URL',
   WEB_PAGE: 'open the URL in a browser: a login or an error page is in the way',
 };
+
+/** The zone whose settings hold: where there are several, those of the whole cloud do. */
+export function onlyOne(zoneIds: readonly number[]): number | undefined {
+  return zoneIds.length === 1 ? zoneIds[0] : undefined;
+}

@@ -16,7 +16,7 @@ import { readSettings } from '../store/settings.ts';
 import { listZoneRows } from '../store/zone-list.ts';
 import { implement } from './command.ts';
 import { findChecksum } from './find-checksum.ts';
-import { probeSource } from './probe-source.ts';
+import { onlyOne, probeSource } from './probe-source.ts';
 
 export const probeTemplate = implement(specs.probeTemplate, async (context) => {
   const { params, database } = context;
@@ -36,7 +36,7 @@ export const probeTemplate = implement(specs.probeTemplate, async (context) => {
   const zoneIds = zones.map((zone) => zone.id);
   const hosts = await workingHosts(database, zoneIds);
   const trusted = await trustedInZones(database, zoneIds);
-  const policy = fetchPolicyFrom(await readSettings(database), trusted);
+  const policy = fetchPolicyFrom(await readSettings(database, { zoneId: onlyOne(zoneIds) }), trusted);
   const listed =
     listUrl === undefined
       ? undefined

@@ -21,6 +21,7 @@ import { beginStoreDownload, haveStores } from '../jobs/store-downloads.ts';
 import type { Caller, CommandDependencies } from './command.ts';
 import { demandResources } from './demand-resources.ts';
 import { lookAtSource } from './look-at-source.ts';
+import { onlyOne } from './probe-source.ts';
 import { shownTemplate, type TemplateEntity } from './responses/template.ts';
 import { ownerOf } from './scope.ts';
 
@@ -63,13 +64,13 @@ export async function registerImage(
 ): Promise<{ list: TemplateEntity[]; count: number }> {
   const { database, caller } = context;
   const image = imageOf(wanted);
-  const settings = await readSettings(database);
-  demandVisibility(wanted, caller, settings['allow.public.user.templates']);
   const zones = await zonesOf(database, wanted);
   const owner = await ownerOf(database, caller, wanted);
+  const zoneIds = zones.map((zone) => zone.id);
+  const settings = await readSettings(database, { zoneId: onlyOne(zoneIds), accountId: owner.accountId });
+  demandVisibility(wanted, caller, settings['allow.public.user.templates']);
   const osType = await findOsType(database, wanted.ostypeid);
   if (!osType) throw entityNotFound('ostypeid', wanted.ostypeid ?? defaultOsType);
-  const zoneIds = zones.map((zone) => zone.id);
   const direct = await isDirect(database, wanted, {
     zoneIds,
     setting: settings['template.direct.download.default'],

@@ -22,6 +22,7 @@ import { pendingJobOf } from '../store/virtual-machines.ts';
 import { beginStoreDownload } from '../jobs/store-downloads.ts';
 import type { Caller, CommandDependencies } from './command.ts';
 import { type LookedAtSource, lookAtSource } from './look-at-source.ts';
+import { onlyOne } from './probe-source.ts';
 import { kindOf } from './register-image.ts';
 import { shownTemplate, type TemplateEntity } from './responses/template.ts';
 import { reachOf } from './scope.ts';
@@ -205,7 +206,7 @@ function givenChecksum({ checksum, details }: ImageChange, present: string | und
 }
 
 async function look(context: Context, { zoneIds }: Snapshot, source: ChangedSource): Promise<LookedAtSource> {
-  const settings = await readSettings(context.database);
+  const settings = await readSettings(context.database, { zoneId: onlyOne(zoneIds) });
   return lookAtSource(context, { ...source, zoneIds, settings });
 }
 

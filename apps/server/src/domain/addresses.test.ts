@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { freeAddress, guestMac, ipv4Number, ipv4Text, isHostName } from './addresses.ts';
+import { freeAddress, guestMac, ipv4Number, ipv4Text, isHostName, unicastMac } from './addresses.ts';
 
 test('addresses go to numbers and back', () => {
   fc.assert(fc.property(fc.ipV4(), (address) => ipv4Text(ipv4Number(address)) === address));
@@ -27,6 +27,13 @@ test('MAC addresses are locally administered, for one card, and 17 letters long'
       assert.match(mac, /^06(:[0-9a-f]{2}){5}$/);
     }),
   );
+});
+
+test('a MAC address that is asked for is one of a card', () => {
+  assert.equal(unicastMac('m', '02-AB-cd-00-00-01'), '02:ab:cd:00:00:01');
+  for (const text of ['', '02:00:00:00:00', '01:00:5e:00:00:01', 'ff:ff:ff:ff:ff:ff', 'fe:00:00:00:00:01'])
+    assert.throws(() => unicastMac('m', text), /Invalid parameter m/, text);
+  assert.throws(() => unicastMac('m', '00:00:00:00:00:00'), /Invalid/);
 });
 
 test('host names are as RFC 1123 has them', () => {

@@ -31,6 +31,20 @@ export function guestMac(random: Uint8Array): string {
   return ['06', ...[...random.slice(0, 5)].map((byte) => byte.toString(16).padStart(2, '0'))].join(':');
 }
 
+/**
+ * A MAC address that a card can have, in lower case with colons.
+ * @throws ApiError 431 for what is none, or one of many cards
+ */
+export function unicastMac(param: string, text: string): string {
+  const mac = text.toLowerCase().replaceAll('-', ':');
+  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac) || mac === '00:00:00:00:00:00')
+    throw invalidParameter(param, 'must be a MAC address, like 06:11:22:33:44:55');
+  // libvirt keeps fe for the host's end of a card
+  if (Number.parseInt(mac.slice(0, 2), 16) % 2 === 1 || mac.startsWith('fe:'))
+    throw invalidParameter(param, 'must be the MAC address of one card: its first byte even, and not fe');
+  return mac;
+}
+
 /** A host name as RFC 1123 has it, one label: letters, digits and inner hyphens, 63 at most, not digits alone. */
 export function isHostName(text: string): boolean {
   return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(text) && !/^\d+$/.test(text);

@@ -24,6 +24,8 @@ import { closeSession, sessionCookie, sessionKeyCookie } from './sessions.ts';
 
 export interface DispatchDependencies extends CommandDependencies {
   readonly clock: () => Date;
+  /** Who calls; by signature or session when absent. @throws ApiError 401 */
+  readonly authenticate?: (request: ApiRequest) => Promise<Caller>;
 }
 
 interface DispatchState extends DispatchDependencies {
@@ -70,7 +72,8 @@ async function answer(
   log: Logger,
 ): Promise<ApiReply> {
   if (name?.toLowerCase() === 'login') return answerLogin(state, request);
-  const caller = await authenticate(state.database, request, state.clock());
+  const caller = await (state.authenticate?.(request) ??
+    authenticate(state.database, request, state.clock()));
   if (name === undefined) {
     throw new ApiError('PARAM_ERROR', 'the parameter command is missing; it names the command to run');
   }

@@ -39,17 +39,21 @@ export async function listAlertRows(
 const relief = 0.05;
 
 /**
- * An alert for every pool that is fuller than `threshold` (a share), once until it has space again.
- * @returns the names of pools that were told of now
+ * An alert for a pool that is fuller than `threshold` (a share), once until it has space again.
+ * @returns its name when it was told of now
  */
-export async function tellOfLowSpace(executor: Executor, threshold: number): Promise<string[]> {
+export async function tellOfLowSpace(
+  executor: Executor,
+  poolId: number,
+  threshold: number,
+): Promise<string[]> {
   await sql`
     update storage_pool set low_space_told = false
-    where low_space_told and used_bytes < capacity_bytes * ${threshold - relief}::float8
+    where id = ${poolId} and low_space_told and used_bytes < capacity_bytes * ${threshold - relief}::float8
   `.execute(executor);
   const { rows } = await sql<{ uuid: string; name: string; percent: number }>`
     update storage_pool set low_space_told = true
-    where not low_space_told and removed is null and capacity_bytes > 0
+    where id = ${poolId} and not low_space_told and removed is null and capacity_bytes > 0
       and used_bytes >= capacity_bytes * ${threshold}::float8
     returning uuid, name, floor(used_bytes * 100.0 / capacity_bytes)::int as percent
   `.execute(executor);

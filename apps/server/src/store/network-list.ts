@@ -130,12 +130,3 @@ export async function isHostNameTaken(executor: Executor, networkIds: readonly n
     .executeTakeFirst();
   return row !== undefined;
 }
-
-export async function isMacTaken(executor: Executor, mac: string): Promise<boolean> {
-  const row = await executor
-    .selectFrom('nics')
-    .select('id')
-    .where('mac_address', '=', mac)
-    .executeTakeFirst();
-  return row !== undefined;
-}

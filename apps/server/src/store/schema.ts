@@ -104,6 +104,10 @@ export interface Tables extends StorageTables {
     low_cpu_told: Generated<boolean>;
   };
   cluster_details: { cluster_id: number; name: string; value: string };
+  data_center_details: { data_center_id: number; name: string; value: string };
+  storage_pool_details: { pool_id: number; name: string; value: string };
+  account_details: { account_id: number; name: string; value: string };
+  domain_details: { domain_id: number; name: string; value: string };
   host: Identified & {
     name: string;
     status: string;

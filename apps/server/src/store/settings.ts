@@ -1,17 +1,21 @@
 import { type SettingName, type Settings, type SettingValue, settingsFrom } from '../domain/settings.ts';
 import type { Executor } from './database.ts';
+import { type SettingPlace, textsAt } from './scoped-settings.ts';
 
-/** Every setting as it is now. */
-export async function readSettings(executor: Executor): Promise<Settings> {
+/** Every setting as it is now: for the whole cloud, or the nearest values at a place. */
+export async function readSettings(executor: Executor, place?: SettingPlace): Promise<Settings> {
+  if (place) return settingsFrom(await textsAt(executor, place));
   const rows = await executor.selectFrom('configuration').select(['name', 'value']).execute();
   return settingsFrom(new Map(rows.map((row) => [row.name, row.value])));
 }
 
-/** One setting as it is now. */
+/** One setting as it is now: for the whole cloud, or the nearest value at a place. */
 export async function readSetting<N extends SettingName>(
   executor: Executor,
   name: N,
+  place?: SettingPlace,
 ): Promise<SettingValue<N>> {
+  if (place) return (await readSettings(executor, place))[name];
   const row = await executor
     .selectFrom('configuration')
     .select('value')

@@ -58,6 +58,18 @@ export async function findEnabledUserById(executor: Executor, userId: number) {
     .executeTakeFirst();
 }
 
+/** The first user who may act now and everywhere: of an account of the domain ROOT with the built-in role Root Admin. */
+export async function findRootAdmin(executor: Executor) {
+  return enabled(executor)
+    .select(columns)
+    .select(rulesOfRole.as('rules'))
+    .where('roles.account_type', '=', 1)
+    .where('domain.path', '=', '/')
+    .orderBy('user.id')
+    .limit(1)
+    .executeTakeFirst();
+}
+
 export async function findEnabledUserByApiKey(executor: Executor, apiKey: string) {
   return enabled(executor)
     .select(columns)

@@ -78,28 +78,44 @@ export function startHousekeeping(deps: HousekeepingDeps): () => void {
   return () => clearInterval(timer);
 }
 
+const thresholds = {
+  memory: 'cluster.memory.allocated.capacity.notificationthreshold',
+  cpu: 'cluster.cpu.allocated.capacity.notificationthreshold',
+} as const;
+
 async function tellOfFullPools({ database, log }: TemplateCopyDeps): Promise<void> {
-  const threshold = Number(await readSetting(database, 'cluster.storage.capacity.notificationthreshold'));
-  const pools = await database.transaction().execute((trx) => tellOfLowSpace(trx, threshold));
+  const pools = await tellOfFullPoolsOf(database);
   if (pools.length > 0) log.warn({ pools }, 'storage pools are nearly full');
+}
+
+/** @returns the names of pools that were told of now */
+export async function tellOfFullPoolsOf(database: Database): Promise<string[]> {
+  const told: string[] = [];
+  const pools = await database.selectFrom('storage_pool').select('id').where('removed', 'is', null).execute();
+  for (const { id: poolId } of pools) {
+    const threshold = await readSetting(database, 'cluster.storage.capacity.notificationthreshold', {
+      poolId,
+    });
+    const now = await database.transaction().execute((trx) => tellOfLowSpace(trx, poolId, Number(threshold)));
+    told.push(...now);
+  }
+  return told;
 }
 
 /** Every server does this: the row of a cluster says which of them is the first. */
 export async function tellOfFullClusters(database: Database): Promise<string[]> {
-  const settings = await readSettings(database);
-  const thresholds = {
-    memory: Number(settings['cluster.memory.allocated.capacity.notificationthreshold']),
-    cpu: Number(settings['cluster.cpu.allocated.capacity.notificationthreshold']),
-  };
   const kinds: Readonly<Record<string, ClusterUse['of']>> = { MEMORY: 'memory', CPU: 'cpu' };
+  const clusters = await database.selectFrom('cluster').select(['id', 'uuid']).execute();
+  const ids = new Map(clusters.map(({ id, uuid }) => [uuid, id]));
   const told: string[] = [];
   for (const capacity of await capacitiesNow(database)) {
     const { clusterUuid: uuid, clusterName: name = '' } = capacity.place;
     const of = kinds[capacity.name];
     // without hosts that are up there is nothing to have a share of: that they are down is an alert of its own
     if (of === undefined || uuid === undefined || capacity.total === 0) continue;
+    const threshold = Number(await readSetting(database, thresholds[of], { clusterId: ids.get(uuid) }));
     const use = { uuid, name, of, share: usedShare(capacity) };
-    const now = await database.transaction().execute((trx) => tellOfFullCluster(trx, use, thresholds[of]));
+    const now = await database.transaction().execute((trx) => tellOfFullCluster(trx, use, threshold));
     if (now) told.push(`${name}: ${of}`);
   }
   return told;
@@ -109,7 +125,7 @@ async function removeCopies(deps: TemplateCopyDeps): Promise<void> {
   // every server does this, and none may take another's mark for its own
   const operation = `housekeeping-${randomUUID()}`;
   await removeUnneededCopies(deps, { operation });
-  await removeUnusedCopies(deps, await readSettings(deps.database), operation);
+  await removeUnusedCopies(deps, (poolId) => readSettings(deps.database, { poolId }), operation);
 }
 
 /** Removes the files of disks that were given up. @returns how many */

@@ -30,7 +30,11 @@ async function unusedFor(fixture: WorkflowFixture, days: number, templateId?: nu
 }
 
 async function clean(fixture: WorkflowFixture, texts: Readonly<Record<string, string>>): Promise<void> {
-  await removeUnusedCopies(depsOf(fixture), settingsFrom(new Map(Object.entries(texts))), randomUUID());
+  await removeUnusedCopies(
+    depsOf(fixture),
+    async () => settingsFrom(new Map(Object.entries(texts))),
+    randomUUID(),
+  );
 }
 
 const byAge = { 'storage.template.cleanup.age': '30' };

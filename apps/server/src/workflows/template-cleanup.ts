@@ -28,21 +28,32 @@ const useNotedEvery = sql`interval '1 hour'`;
  */
 export async function removeUnusedCopies(
   deps: TemplateCopyDeps,
-  settings: CleanupSettings,
+  settingsOf: (poolId: number) => Promise<CleanupSettings>,
   operation: string,
 ): Promise<void> {
   await noteUses(deps);
+  const poolIds = new Set((await unusedCopies(deps).execute()).map(({ poolId }) => poolId));
+  for (const poolId of poolIds)
+    await removeUnusedCopiesOf(deps, { poolId, settings: await settingsOf(poolId), operation });
+}
+
+async function removeUnusedCopiesOf(
+  deps: TemplateCopyDeps,
+  pool: { readonly poolId: number; readonly settings: CleanupSettings; readonly operation: string },
+): Promise<void> {
+  const { poolId, settings, operation } = pool;
   if (!settings['storage.template.cleanup.enabled']) return;
   const days = settings['storage.template.cleanup.age'];
   if (days > 0) {
     const old = await unusedCopies(deps)
+      .where('template_spool_ref.pool_id', '=', poolId)
       .where('last_used', '<', sql<Date>`now() - make_interval(days => ${days})`)
       .execute();
     const reason = `nothing has used it for ${days} day(s)`;
     await removeEach(deps, old, { operation, reason });
   }
   const percent = settings['storage.template.cleanup.pressure'];
-  if (percent > 0) await relievePools(deps, percent, operation);
+  if (percent > 0) await relievePool(deps, { poolId, percent, operation });
 }
 
 /** As long as a disk or a drive has a copy it is in use: its age counts from when the last one was gone. */
@@ -81,19 +92,21 @@ function unusedCopies({ database }: TemplateCopyDeps) {
 }
 
 /** The space is measured before every removal: what was reported last may be of an hour with more in the pool. */
-async function relievePools(deps: TemplateCopyDeps, percent: number, operation: string): Promise<void> {
+async function relievePool(
+  deps: TemplateCopyDeps,
+  pool: { readonly poolId: number; readonly percent: number; readonly operation: string },
+): Promise<void> {
+  const { poolId, percent, operation } = pool;
   const full = sql<boolean>`data_store.used_bytes * 100.0 > data_store.capacity_bytes * ${percent}::numeric`;
-  const copies = await unusedCopies(deps).where(full).execute();
-  const done = new Set<number>();
+  const copies = await unusedCopies(deps)
+    .where('template_spool_ref.pool_id', '=', poolId)
+    .where(full)
+    .execute();
   for (const copy of copies) {
-    if (done.has(copy.poolId)) continue;
-    const used = await measure(deps, copy.poolId);
-    if (used === undefined || used <= percent) {
-      done.add(copy.poolId);
-      continue;
-    }
+    const used = await measure(deps, poolId);
+    if (used === undefined || used <= percent) return;
     const reason = `${Math.floor(used)} % of the pool are in use, and it was the longest unused`;
-    if (!(await tryToRemove(deps, copy, { operation, reason }))) done.add(copy.poolId);
+    if (!(await tryToRemove(deps, copy, { operation, reason }))) return;
   }
 }
 

@@ -197,7 +197,7 @@ async function orderOf({ context, place, template, priority }: TemplateOnPoolOpt
   readonly paramsFor: (supply: Supply) => PrepareParams;
   readonly expected: ExpectedContent | undefined;
 }> {
-  const settings = await context.read(readSettings);
+  const settings = await context.read((database) => readSettings(database, { poolId: place.poolId }));
   const trusted = await context.read((database) => trustedAtPool(database, place.poolId));
   const key = { poolId: place.poolId, templateId: template.id };
   const choice = settings['template.source.changed'];

@@ -4,14 +4,16 @@ import { userFields } from '../entities/user.ts';
 import { userKeysFields } from '../entities/user-keys.ts';
 import { iconFilter, ownerParams, pagingParams, param, refused } from '../param.ts';
 
-const globalOnly = refused('settings have one value for the whole cloud in this release');
 const scopes = {
-  accountid: param.uuid('the value for this account', globalOnly),
-  clusterid: param.uuid('the value for this cluster: cpu. and mem.overprovisioning.factor have one'),
-  domainid: param.uuid('the value for this domain', globalOnly),
-  imagestoreuuid: param.uuid('the value for this image store', globalOnly),
-  storageid: param.uuid('the value for this storage pool', globalOnly),
-  zoneid: param.uuid('the value for this zone', globalOnly),
+  accountid: param.uuid('the value for this account'),
+  clusterid: param.uuid('the value for this cluster'),
+  domainid: param.uuid('the value for this domain and those below it'),
+  imagestoreuuid: param.uuid(
+    'the value for this image store',
+    refused('image stores have no settings of their own'),
+  ),
+  storageid: param.uuid('the value for this storage pool'),
+  zoneid: param.uuid('the value for this zone'),
 };
 
 export const listConfigurations = defineCommand({

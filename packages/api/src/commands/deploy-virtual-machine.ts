@@ -40,8 +40,10 @@ export const deployVirtualMachine = defineCommand({
     customid: param.string('the ID it shall have', refused('IDs are given by the server')),
     ipaddress: param.string('the address of the guest in the first network; a free one when absent'),
     ip6address: param.string('the IPv6 address of the guest', refused(later)),
-    macaddress: param.string('the MAC address of the guest', refused(later)),
-    iptonetworklist: param.groups('networks with addresses', refused('use networkids')),
+    macaddress: param.string('the MAC address of the guest in the first network'),
+    iptonetworklist: param.groups(
+      'instead of networkids, ipaddress and macaddress: networks (networkid), each with an address (ip, mac) or without',
+    ),
     dhcpoptionsnetworklist: param.groups('DHCP options', refused(later)),
     nicnetworklist: param.groups('cards of a VMware image', refused('it is for other hypervisors')),
     datadiskofferinglist: param.groups('disk offerings of data disks', noDataDisks),

@@ -180,17 +180,21 @@ export const listEventTypes = defineCommand({
 });
 
 const scopes = {
-  accountid: param.uuid('the value for this account', refused('it has none of its own')),
+  accountid: param.uuid('the value for this account'),
   clusterid: param.uuid('the value for this cluster'),
-  domainid: param.uuid('the value for this domain', refused('it has none of its own')),
-  imagestoreid: param.uuid('the value for this image store', refused('it has none of its own')),
-  storageid: param.uuid('the value for this storage pool', refused('it has none of its own')),
-  zoneid: param.uuid('the value for this zone', refused('it has none of its own')),
+  domainid: param.uuid('the value for this domain'),
+  imagestoreid: param.uuid(
+    'the value for this image store',
+    refused('image stores have no settings of their own'),
+  ),
+  storageid: param.uuid('the value for this storage pool'),
+  zoneid: param.uuid('the value for this zone'),
 };
 
 export const resetConfiguration = defineCommand({
   name: 'resetConfiguration',
-  description: 'Gives a setting its default again',
+  description:
+    'Gives a setting its default again, or the value that holds around a zone, cluster, pool, domain or account',
   isAsync: false,
   params: {
     name: param.string('the name of the setting', { required: true }),

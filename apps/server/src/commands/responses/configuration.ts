@@ -1,12 +1,14 @@
 import type { configurationFields, EntityOf } from '@millrace/api';
+import { type SettingScope, scopesOf } from '../../domain/setting-scopes.ts';
 import { type SettingName, type Settings, settings } from '../../domain/settings.ts';
 
 const types = { number: 'Number', boolean: 'Boolean', text: 'String' } as const;
 
-/** A setting with the value it has now. */
+/** A setting with the value it has now. @param scope of what was asked; undefined: the whole cloud */
 export function configurationEntity(
   name: SettingName,
   values: Settings,
+  scope?: SettingScope,
 ): EntityOf<typeof configurationFields> {
   const definition = settings[name];
   return {
@@ -18,20 +20,11 @@ export function configurationEntity(
     group: definition.group,
     subgroup: definition.subgroup,
     component: 'management-server',
-    scope: 'global',
+    scope: scope ?? (scopesOf(name).join(',') || 'global'),
     type: types[definition.kind],
     value: String(values[name]),
     defaultvalue: String(definition.default),
     options: 'options' in definition ? definition.options.join(',') : undefined,
     isdynamic: true,
   };
-}
-
-/** The same as it holds in a cluster. @param own undefined: it follows the cloud */
-export function clusterConfigurationEntity(
-  name: SettingName,
-  values: Settings,
-  own: string | undefined,
-): EntityOf<typeof configurationFields> {
-  return { ...configurationEntity(name, values), scope: 'cluster', value: own ?? String(values[name]) };
 }

@@ -35,7 +35,10 @@ export type Params = Readonly<Record<string, string>>;
 
 export interface TestApi {
   readonly url: string;
+  /** Of the port that asks for no credentials, when there is one. */
+  readonly integrationUrl: string;
   readonly database: Database;
+  readonly databaseUrl: string;
   readonly agents: FakeAgents;
   readonly consoles: FakeConsoles;
   readonly jobs: FakeJobs;
@@ -69,6 +72,7 @@ export async function withTestApi(
     readonly trustedProxies?: string;
     readonly webDir?: string;
     readonly metricsCidrs?: readonly string[];
+    readonly integrationPort?: { readonly host: string; readonly port: number };
   } = {},
 ): Promise<TestApi> {
   const { database, url: databaseUrl } = await withTestDatabase(t);
@@ -113,7 +117,9 @@ export async function withTestApi(
     readAnswer(await fetch(query === '' ? url : `${url}?${query}`, init));
   return {
     url,
+    integrationUrl: `http://127.0.0.1:${api.integrationPort}/client/api`,
     database,
+    databaseUrl,
     agents,
     consoles,
     jobs,
