@@ -180,6 +180,9 @@ export async function spoolRefsOf(executor: Executor, templateIds: readonly numb
       'template_spool_ref.download_state',
       'template_spool_ref.checksum',
       'template_spool_ref.last_used',
+      'template_spool_ref.transfer_progress',
+      'template_spool_ref.error_str',
+      'template_spool_ref.failure',
       'storage_pool.uuid as pool_uuid',
       'storage_pool.name as pool_name',
     ])

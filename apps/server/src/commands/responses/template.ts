@@ -1,5 +1,7 @@
 import { type EntityOf, formatDate, type templateFields } from '@millrace/api';
 import { redactUrl } from '@millrace/core';
+import type { Failure } from '../../domain/failure-policy.ts';
+import { messageForUsers } from '../../domain/host-failures.ts';
 import { shownSecret } from '../../domain/template-change.ts';
 import { isSecretDetail } from '../../domain/template-registration.ts';
 import type { Executor } from '../../store/database.ts';
@@ -152,5 +154,29 @@ function copyEntity(copy: SpoolRefRow, forAdmin: boolean): Record<string, string
       : {}),
     // of the bytes that were transferred: own extension, for whoever has to decide when a source changed
     ...(forAdmin && copy.checksum !== null ? { checksum: copy.checksum } : {}),
+    ...(copy.download_state === 'DOWNLOAD_IN_PROGRESS' ? movementOf(copy) : {}),
+    ...(copy.download_state === 'DOWNLOAD_ERROR' ? failureOfCopy(copy, forAdmin) : {}),
+  };
+}
+
+/** Own extension: how fast a copy arrives. The progress is the host's own message, written by the job that owns the copy. */
+function movementOf({ transfer_progress }: SpoolRefRow): Record<string, string> {
+  const progress = (transfer_progress ?? {}) as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    (['phase', 'bytes', 'totalBytes', 'bytesPerSecond', 'etaSeconds'] as const).flatMap((name) =>
+      progress[name] === undefined ? [] : [[name, String(progress[name])]],
+    ),
+  );
+}
+
+/** Own extension: why there is no copy. What a host says of itself is for root admins. */
+function failureOfCopy({ failure, error_str }: SpoolRefRow, forAdmin: boolean): Record<string, string> {
+  const { failure: kept } = (failure ?? {}) as { readonly failure?: Partial<Failure> };
+  const { code = '', message = error_str ?? '' } = kept ?? {};
+  return {
+    error: forAdmin ? message : messageForUsers(code, message),
+    ...(code === '' ? {} : { reason: code }),
+    // no other host and no other try would do better
+    ...(kept?.failureClass === 'stop' ? { refused: 'true' } : {}),
   };
 }
