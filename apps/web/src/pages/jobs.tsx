@@ -15,8 +15,8 @@ export function Jobs() {
     <Page title={text.jobs.title}>
       <ListTable<AsyncJob>
         command="listAsyncJobs"
+        params={{ listall: true }}
         label={text.jobs.title}
-        searchable={false}
         rowKey={(job) => job.jobid ?? ''}
         empty={text.jobs.empty}
         columns={[
