@@ -3,6 +3,7 @@ import { everywhereText } from './en/everywhere.ts';
 import { imagesText } from './en/images.ts';
 import { infrastructureText } from './en/infrastructure.ts';
 import { instancesText } from './en/instances.ts';
+import { placesText } from './en/places.ts';
 
 /** Every sentence of the console, in one place, so that it can be translated. */
 const phases: Readonly<Record<string, string>> = {
@@ -39,4 +40,5 @@ export const text = {
   ...imagesText,
   ...accountsText,
   ...infrastructureText,
+  ...placesText,
 } as const;
