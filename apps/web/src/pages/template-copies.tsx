@@ -9,6 +9,7 @@ import { AskButton } from '../ui/ask-button.tsx';
 import { formatBytes, formatDuration, formatRate, formatTime } from '../ui/quantities.ts';
 import { Scroller } from '../ui/scroller.tsx';
 import { StateTag } from '../ui/state-tag.tsx';
+import { useComplaint } from '../ui/use-complaint.tsx';
 
 const t = text.templates;
 
@@ -175,6 +176,7 @@ export function Prefetch(props: {
 }) {
   const { template, pool } = props;
   const { message } = App.useApp();
+  const complain = useComplaint();
   const prepare = useAction('prepareTemplate');
   const perform = async () => {
     try {
@@ -189,7 +191,7 @@ export function Prefetch(props: {
         rememberJob({ jobid, title: `${t.prefetch}: ${template.name}`, path: `/jobs/${jobid}` });
       void message.success(t.prefetching);
     } catch (error) {
-      void message.error(error instanceof Error ? error.message : String(error), 10);
+      complain(error);
     }
   };
   return (

@@ -11,6 +11,7 @@ import { Page } from '../ui/page.tsx';
 import { formatBytes, formatGibibytes, formatTime } from '../ui/quantities.ts';
 import { StateTag } from '../ui/state-tag.tsx';
 import { Tags } from '../ui/tags.tsx';
+import { useComplaint } from '../ui/use-complaint.tsx';
 import { type ImageKind, isoKind, templateKind } from './image-kind.ts';
 import { Prefetch, TemplateCopies } from './template-copies.tsx';
 import { TemplateSources } from './template-sources.tsx';
@@ -167,7 +168,8 @@ function Users({ id, kind }: { readonly id: string; readonly kind: ImageKind }) 
 }
 
 function Remove({ template, kind }: { readonly template: Template; readonly kind: ImageKind }) {
-  const { modal, message } = App.useApp();
+  const { modal } = App.useApp();
+  const complain = useComplaint();
   const remove = useAction(kind.remove);
   const navigate = useNavigate();
   const perform = async () => {
@@ -177,7 +179,7 @@ function Remove({ template, kind }: { readonly template: Template; readonly kind
         rememberJob({ jobid, title: `${t.remove}: ${template.name}`, path: kind.path });
       void navigate({ to: kind.path });
     } catch (error) {
-      void message.error(error instanceof Error ? error.message : String(error), 10);
+      complain(error);
     }
   };
   const ask = () =>

@@ -169,15 +169,15 @@ export function Shell({ session, onEnd }: { readonly session: Session; readonly 
             <Button icon={<MenuOutlined />} aria-label={text.menu.menu} onClick={() => setOpen(true)} />
           )}
           <img src="/millrace.svg" alt="" width={28} height={28} />
-          <Typography.Text strong style={{ fontSize: 18 }}>
+          <Typography.Text strong className="wide-only" style={{ fontSize: 18 }}>
             {text.product}
           </Typography.Text>
         </Flex>
-        <Flex align="center" gap="middle">
+        <Flex align="center" gap="small">
           <JobTray />
           <MyAccount session={session} />
-          <Button icon={<LogoutOutlined />} onClick={() => void leave()}>
-            {text.menu.logOut}
+          <Button icon={<LogoutOutlined />} aria-label={text.menu.logOut} onClick={() => void leave()}>
+            <span className="wide-only">{text.menu.logOut}</span>
           </Button>
         </Flex>
       </Layout.Header>

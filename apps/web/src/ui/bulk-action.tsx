@@ -4,6 +4,7 @@ import { useState } from 'react';
 import { call, type Params } from '../api/call.ts';
 import { rememberJob } from '../api/jobs.ts';
 import { text } from '../text/en.ts';
+import { wordsOf } from './failure.tsx';
 
 /** How many calls are under way at once: polite to the server, quick enough for a page of rows. */
 const atOnce = 4;
@@ -37,7 +38,7 @@ export function BulkAction(props: {
           const { jobid } = await call(command, params);
           if (typeof jobid === 'string') rememberJob({ jobid, title: `${action}: ${name}`, path });
         } catch (error) {
-          problems.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+          problems.push(`${name}: ${wordsOf(error)}`);
         }
       }
     };

@@ -1,10 +1,11 @@
 import { CloseOutlined } from '@ant-design/icons';
-import { App, Button, Flex, Form, Input, Tag, Typography } from 'antd';
+import { Button, Flex, Form, Input, Tag, Typography } from 'antd';
 import { rememberJob } from '../api/jobs.ts';
 import { useMay } from '../api/permissions.ts';
 import { useAction } from '../api/queries.ts';
 import { text } from '../text/en.ts';
 import { FormDialog } from './form-dialog.tsx';
+import { useComplaint } from './use-complaint.tsx';
 
 const t = text.tags;
 
@@ -68,7 +69,7 @@ export function Tags(props: {
 }
 
 function Remove({ type, id, tag }: { readonly type: TaggedType; readonly id: string; readonly tag: OneTag }) {
-  const { message } = App.useApp();
+  const complain = useComplaint();
   const remove = useAction('deleteTags');
   const perform = async () => {
     try {
@@ -81,7 +82,7 @@ function Remove({ type, id, tag }: { readonly type: TaggedType; readonly id: str
       const title = `${t.remove}: ${tag.key}`;
       if (typeof jobid === 'string') rememberJob({ jobid, title, path: `/jobs/${jobid}` });
     } catch (error) {
-      void message.error(error instanceof Error ? error.message : String(error), 10);
+      complain(error);
     }
   };
   return (

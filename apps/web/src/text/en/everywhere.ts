@@ -1,6 +1,10 @@
 /** English: what every page has in common. */
 export const everywhereText = {
-  failure: { title: 'That did not work', retry: 'Try again' },
+  failure: {
+    title: 'That did not work',
+    retry: 'Try again',
+    correlation: (id: string) => `For the operator: correlation ${id}`,
+  },
   copy: { title: 'Copy as…', cli: 'Copy as CLI', api: 'Copy as API call', done: 'Copied' },
   list: {
     search: 'Search',
