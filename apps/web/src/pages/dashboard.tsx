@@ -12,7 +12,7 @@ import { Share } from '../ui/share.tsx';
 import { StateTag } from '../ui/state-tag.tsx';
 import { kindOfCapacity, sumByKind } from './capacity-kinds.ts';
 import { Welcome } from './dashboard-welcome.tsx';
-import { RunningJobs } from './jobs.tsx';
+import { RunningJobs } from './running-jobs.tsx';
 
 const t = text.dashboard;
 /** How many rows of what happens a card shows; the pages have the others. */

@@ -5,8 +5,8 @@ import { useEffect } from 'react';
 import { forgetEnded, markEnded, type TrayJob, useTrayJobs } from '../api/jobs.ts';
 import { useJob } from '../api/queries.ts';
 import { text } from '../text/en.ts';
+import { JobProgressBar } from '../ui/job-progress.tsx';
 import { StateTag } from '../ui/state-tag.tsx';
-import { JobProgressBar } from '../ui/timeline.tsx';
 
 /** How many running jobs are asked for at once: the oldest first, the others when these have ended. */
 const mostWatched = 10;
