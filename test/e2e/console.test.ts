@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { microIso } from '../fixtures/micro-iso.ts';
-import { accessibilityProblems, complaintsOf, openBrowser } from './browser.ts';
+import { accessibilityProblems, brightPixels, complaintsOf, openBrowser } from './browser.ts';
+import { consoleScreens } from './console-screens.ts';
 import { type Instance, makeDataDirectory, resetInstance, startInstance } from './instance.ts';
 import { type IsoServer, serveIsos } from './iso-server.ts';
 
@@ -94,34 +95,6 @@ async function picture(name: string): Promise<void> {
   await page.waitForTimeout(300);
 }
 
-/** As much of a canvas as is looked at: the pages' types are not these tests'. */
-interface PaintedCanvas {
-  readonly width: number;
-  readonly height: number;
-  getContext(kind: '2d'): {
-    getImageData(x: number, y: number, width: number, height: number): { readonly data: Uint8ClampedArray };
-  };
-}
-
-/** How many pixels of a screen are not dark, once there are as many as wanted. */
-async function pixels(screen: Locator, wanted: (count: number) => boolean): Promise<number> {
-  const deadline = Date.now() + patience;
-  for (;;) {
-    const count = await screen.evaluate((element) => {
-      const canvas = element as unknown as PaintedCanvas;
-      // until the first picture has come
-      if (canvas.width === 0) return 0;
-      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-      let bright = 0;
-      for (let index = 0; index < data.length; index += 4) if ((data[index] ?? 0) > 100) bright++;
-      return bright;
-    });
-    if (wanted(count)) return count;
-    assert.ok(Date.now() < deadline, `the screen shows ${count} bright pixels`);
-    await page.waitForTimeout(200);
-  }
-}
-
 test('a wrong password is refused in words, the right one leads to the dashboard, and a reload stays there', async () => {
   await page.goto(origin);
   await page.getByLabel('Password').fill('wrong');
@@ -208,14 +181,14 @@ test('the screen shows what the guest paints, and takes what is typed and pasted
   await page.getByText('Screen', { exact: true }).click();
   await page.getByText('connected', { exact: true }).waitFor();
   const screen = page.getByRole('region', { name: 'Screen' }).locator('canvas');
-  await pixels(screen, (count) => count > 500);
+  await brightPixels(screen, patience, (count) => count > 500);
   await screen.click();
   await page.keyboard.type('clear; for i in 1 2 3 4 5 6 7 8 9; do echo WWWWWWWWWWWWWWWWWWWWWWWWWW; done\n');
-  const typed = await pixels(screen, (count) => count > 5000);
+  const typed = await brightPixels(screen, patience, (count) => count > 5000);
   await page.getByRole('button', { name: 'Paste text' }).click();
   await page.getByRole('textbox', { name: 'Paste text' }).fill('clear\n');
   await page.getByRole('button', { name: 'Type it' }).click();
-  await pixels(screen, (count) => count < typed / 2);
+  await brightPixels(screen, patience, (count) => count < typed / 2);
   await picture('console');
   assert.deepEqual(await accessibilityProblems(page), []);
   assert.deepEqual(complaints, []);
@@ -309,35 +282,8 @@ test('an ISO is registered by its URL, put into the drive of a running instance,
 });
 
 test('every screen shows what there is, complains about nothing, and axe finds nothing serious, light or dark', async () => {
-  const screens = [
-    ['/', 'Dashboard', 'Instances by state'],
-    ['/instances', 'Instances', 'demo-1'],
-    ['/templates', 'Templates', 'tiny-linux'],
-    ['/isos', 'ISOs', 'drivers'],
-    ['/volumes', 'Disks', 'root disk'],
-    ['/networks', 'Networks', 'Shared'],
-    ['/networks?tab=physical', 'Networks', 'Make a physical network'],
-    ['/places', 'Zones', 'Make a zone'],
-    ['/places?tab=clusters', 'Zones', 'KVM'],
-    ['/image-stores', 'Secondary storage', 'There is none'],
-    ['/capacity', 'Capacity', 'Memory'],
-    ['/alerts', 'Alerts', 'Alerts'],
-    ['/limits', 'Limits', 'any amount'],
-    ['/keys', 'SSH keys', 'SSH keys'],
-    ['/certificates', 'Certificates', 'Certificates'],
-    ['/accounts', 'Accounts', 'admin'],
-    ['/users', 'Users', 'admin'],
-    ['/domains', 'Domains', 'ROOT'],
-    ['/roles', 'Roles', 'Read-Only Admin'],
-    ['/offerings', 'Service offerings', 'Micro'],
-    ['/hosts', 'Hosts', 'Up'],
-    ['/pools', 'Primary storage', 'Filesystem'],
-    ['/events', 'Events', 'VM.CONSOLE'],
-    ['/jobs', 'Jobs', 'deployVirtualMachine'],
-    ['/settings', 'Global settings', 'direct.download'],
-  ] as const;
   complaints.length = 0;
-  for (const [path, heading, content] of screens) {
+  for (const [path, heading, content] of consoleScreens) {
     await see(path, heading);
     await page.getByText(content).first().waitFor();
     await picture(path.slice(1).replaceAll(/\W/g, '-') || 'dashboard');

@@ -112,7 +112,7 @@ export const infrastructureText = {
     kind: 'Of what',
     has: 'Has',
     most: 'At most',
-    mostNote: '-1: any amount',
+    mostNote: '-1 means any amount',
     any: 'any amount',
     instances: 'Instances',
     volumes: 'Disks',
