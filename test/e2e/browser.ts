@@ -1,5 +1,6 @@
+import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
 
 /** Debian's own: what its users would look with. No sandbox, as the tests are root's in namespaces of their own. */
 export async function openBrowser(): Promise<Browser> {
@@ -45,4 +46,36 @@ export async function accessibilityProblems(page: Page, part?: string): Promise<
   return result.violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`));
+}
+
+/** As much of a canvas as is looked at: the pages' types are not these tests'. */
+interface PaintedCanvas {
+  readonly width: number;
+  readonly height: number;
+  getContext(kind: '2d'): {
+    getImageData(x: number, y: number, width: number, height: number): { readonly data: Uint8ClampedArray };
+  };
+}
+
+/** How many pixels of a screen are not dark, once there are as many as wanted. */
+export async function brightPixels(
+  screen: Locator,
+  patienceMs: number,
+  wanted: (count: number) => boolean,
+): Promise<number> {
+  const deadline = Date.now() + patienceMs;
+  for (;;) {
+    const count = await screen.evaluate((element) => {
+      const canvas = element as unknown as PaintedCanvas;
+      // until the first picture has come
+      if (canvas.width === 0) return 0;
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      let bright = 0;
+      for (let index = 0; index < data.length; index += 4) if ((data[index] ?? 0) > 100) bright++;
+      return bright;
+    });
+    if (wanted(count)) return count;
+    assert.ok(Date.now() < deadline, `the screen shows ${count} bright pixels`);
+    await screen.page().waitForTimeout(200);
+  }
 }

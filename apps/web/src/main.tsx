@@ -40,6 +40,7 @@ function Console() {
   const dark = usePreference('(prefers-color-scheme: dark)');
   const still = usePreference('(prefers-reduced-motion: reduce)');
   const muted = dark ? 'rgba(255, 255, 255, 0.72)' : 'rgba(0, 0, 0, 0.66)';
+  const marked = dark ? '#9fd0fa' : '#0b5fa5';
   const [session, setSession] = useState(rememberedSession);
   const router = useMemo(
     () => session && makeRouter({ session, onEnd: () => setSession(undefined) }),
@@ -72,7 +73,14 @@ function Console() {
           colorError: dark ? '#ff9a9a' : '#b3161b',
           motion: !still,
         },
-        components: { Menu: { itemSelectedColor: dark ? '#9fd0fa' : '#0b5fa5' } },
+        components: {
+          Menu: { itemSelectedColor: marked },
+          Tabs: { itemSelectedColor: marked, itemHoverColor: marked, itemActiveColor: marked },
+          Table: {
+            rowSelectedBg: dark ? '#1b2733' : '#eaf3fb',
+            rowSelectedHoverBg: dark ? '#22303e' : '#dfedf9',
+          },
+        },
       }}
     >
       <App>

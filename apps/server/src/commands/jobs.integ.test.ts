@@ -179,3 +179,23 @@ test('jobs of other tenants do not exist for a user, in either command', async (
     {},
   );
 });
+
+test('jobs are listed by what they are about, and by their status', async (t) => {
+  const api = await withTestApi(t);
+  const ann = await addTenant(api.database, 'ann');
+  const jobid = await addJob(api, ann);
+  const ended = await addJob(api, ann);
+  await api.database.updateTable('async_job').set({ job_status: 1 }).where('uuid', '=', ended).execute();
+  const { instance_uuid: about } = await api.database
+    .selectFrom('async_job')
+    .select('instance_uuid')
+    .where('uuid', '=', jobid)
+    .executeTakeFirstOrThrow();
+  const found = async (params: Record<string, string>) =>
+    rows(await api.call('listAsyncJobs', params, ann)).map((row) => row['jobid']);
+  assert.deepEqual(await found({ resourceid: about! }), [jobid]);
+  assert.deepEqual(await found({ resourceid: about!, resourcetype: 'virtualmachine' }), [jobid]);
+  assert.deepEqual(await found({ resourceid: about!, resourcetype: 'Volume' }), []);
+  assert.deepEqual(await found({ jobstatus: '0' }), [jobid]);
+  assert.deepEqual(await found({ jobstatus: '1' }), [ended]);
+});

@@ -10,6 +10,9 @@ export const listAsyncJobs = implement(specs.listAsyncJobs, async ({ params, dat
     scope: await listScope(database, caller, params, false),
     keyword: params.keyword,
     from: params.startdate,
+    resourceUuid: params.resourceid,
+    resourceType: params.resourcetype,
+    status: params.jobstatus,
   };
   const { rows, count } = await listJobRows(database, filter, await pageFrom(database, params));
   return { list: rows.map((row) => asyncJobEntity(row, caller)), count };

@@ -1,6 +1,10 @@
-import { specs } from '@millrace/api';
+import { invalidParameter, specs } from '@millrace/api';
 import { vmStates } from '../domain/virtual-machine-states.ts';
-import { listVirtualMachineRows } from '../store/virtual-machines.ts';
+import {
+  listVirtualMachineRows,
+  type VirtualMachineOrder,
+  virtualMachineOrders,
+} from '../store/virtual-machines.ts';
 import { implement } from './command.ts';
 import { idsFrom, pageFrom } from './page.ts';
 import { virtualMachineEntities } from './responses/virtual-machine.ts';
@@ -33,12 +37,22 @@ export const listVirtualMachines = implement(
       keyPair: params.keypair,
       haEnabled: params.haenable,
       tags: params.tags,
+      order: orderFrom(params.sortby),
     };
     const { rows, count } = await listVirtualMachineRows(database, filter, await pageFrom(database, params));
     const options = { withUserData: params.userdata === true };
     return { list: await virtualMachineEntities(database, rows, caller.role === 'admin', options), count };
   },
 );
+
+/** @throws ApiError 431 */
+function orderFrom(word: string | undefined): VirtualMachineOrder | undefined {
+  if (word === undefined) return undefined;
+  const by = word.replace(/^-/, '').toLowerCase();
+  const known = virtualMachineOrders.find((name) => name === by);
+  if (!known) throw invalidParameter('sortby', `must be one of ${virtualMachineOrders.join(', ')}`);
+  return { by: known, descending: word.startsWith('-') };
+}
 
 /** `Present` is CloudStack's word for what still is or may come to be. An unknown word matches nothing. */
 function statesOf(word: string | undefined): readonly string[] | undefined {

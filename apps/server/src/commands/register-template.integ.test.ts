@@ -312,6 +312,27 @@ test('downloaddetails tells the copies on pools in strings, their ids to admins 
       ...{ lastUsed: '2026-11-01T12:00:00+0000', checksum: '{MD5}00' },
     },
   ]);
+  const set = (columns: object) =>
+    api.database.updateTable('template_spool_ref').set(columns).where('pool_id', '=', poolId).execute();
+  const shown = async (tenant?: typeof ann) => {
+    const answer = await api.call('listTemplates', { templatefilter: tenant ? 'self' : 'all' }, tenant);
+    return (rows(answer)[0]!['downloaddetails'] as Record<string, string>[])[0]!;
+  };
+  const progress = { phase: 'transferring', bytes: 42, totalBytes: 100, bytesPerSecond: 7, etaSeconds: 8 };
+  await set({ transfer_progress: JSON.stringify({ ...progress, attempts: [] }) });
+  assert.deepEqual(await shown(ann), {
+    ...common,
+    ...Object.fromEntries(Object.entries(progress).map(([name, value]) => [name, String(value)])),
+  });
+  const failure = { code: 'POOL_UNAVAILABLE', message: '/srv/pool is gone', failureClass: 'stop' };
+  await set({
+    download_state: 'DOWNLOAD_ERROR',
+    error_str: failure.message,
+    failure: JSON.stringify({ generation: 1, failure }),
+  });
+  assert.equal((await shown())['error'], '/srv/pool is gone');
+  assert.equal((await shown(ann))['refused'], 'true');
+  assert.doesNotMatch((await shown(ann))['error']!, /srv/, 'what a host says of itself is for root admins');
 });
 
 test('deleteTemplate starts a job, is refused while instances use it or a job runs, and for other tenants', async (t) => {

@@ -367,9 +367,20 @@ test('lists of instances are filtered by state, name, keyword, template, host, n
     { hypervisor: 'VMware' },
   ];
   for (const params of missed) assert.equal(await count(params), 0, JSON.stringify(params));
+  await cloud.deploy({ name: 'Aaa' });
+  const named = async (params: Params) =>
+    rows(await cloud.call('listVirtualMachines', params)).map((row) => row['name']);
+  assert.deepEqual(await named({}), ['Aaa', 'web-100']);
+  assert.deepEqual(await named({ sortby: 'created' }), ['web-100', 'Aaa']);
+  assert.deepEqual(await named({ sortby: 'name' }), ['Aaa', 'web-100']);
+  assert.deepEqual(await named({ sortby: '-name' }), ['web-100', 'Aaa']);
+  assert.deepEqual(await named({ sortby: 'state' }), ['web-100', 'Aaa'], 'Running before Starting');
+  const refused = await cloud.call('listVirtualMachines', { sortby: 'id; drop' });
+  assert.equal(refused.status, 431);
+  assert.match(refused.text, /must be one of name, state, created/);
   await cloud.database.updateTable('vm_instance').set({ state: 'Expunged', removed: new Date() }).execute();
   assert.equal(await count({}), 0);
-  assert.equal(await count({ state: 'Expunged' }), 1);
+  assert.equal(await count({ state: 'Expunged' }), 2);
 });
 
 test('the console is read from the host of the instance, by its owner only', async (t) => {

@@ -97,7 +97,10 @@ function readRequest(request: FastifyRequest, reply: FastifyReply, closing: Abor
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished) gone.abort(new Error('the client closed the connection'));
   });
-  return requestOf(request, AbortSignal.any([gone.signal, closing]));
+  const read = requestOf(request, AbortSignal.any([gone.signal, closing]));
+  // what a user passes on to the operator, who finds it in the log of the server and of the host
+  reply.header('x-correlation-id', read.correlation);
+  return read;
 }
 
 /** A call as it came, freed from HTTP. */

@@ -7,6 +7,9 @@ export interface JobFilter {
   readonly uuid?: string | undefined;
   readonly keyword?: string | undefined;
   readonly from?: Date | undefined;
+  readonly resourceUuid?: string | undefined;
+  readonly resourceType?: string | undefined;
+  readonly status?: number | undefined;
 }
 
 export async function listJobRows(executor: Executor, filter: JobFilter, page: Page) {
@@ -20,6 +23,11 @@ export async function listJobRows(executor: Executor, filter: JobFilter, page: P
   if (filter.keyword !== undefined)
     query = query.where('async_job.job_cmd', 'ilike', containing(filter.keyword));
   if (filter.from !== undefined) query = query.where('async_job.created', '>=', filter.from);
+  if (filter.resourceUuid !== undefined)
+    query = query.where('async_job.instance_uuid', '=', filter.resourceUuid);
+  if (filter.resourceType !== undefined)
+    query = query.where('async_job.instance_type', 'ilike', filter.resourceType);
+  if (filter.status !== undefined) query = query.where('async_job.job_status', '=', filter.status);
   const selected = query
     .selectAll('async_job')
     .select([

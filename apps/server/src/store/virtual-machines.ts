@@ -6,6 +6,14 @@ import { type Page, pageOf } from './paging.ts';
 import { taggedWith } from './resource-tags.ts';
 import type { NewRow, Row } from './schema.ts';
 
+/** What lists of instances can be ordered by. */
+export const virtualMachineOrders = ['name', 'state', 'created'] as const;
+
+export interface VirtualMachineOrder {
+  readonly by: (typeof virtualMachineOrders)[number];
+  readonly descending: boolean;
+}
+
 export interface VirtualMachineFilter {
   readonly scope: OwnerScope;
   readonly vmIds?: readonly number[] | undefined;
@@ -27,22 +35,37 @@ export interface VirtualMachineFilter {
   readonly keyPair?: string | undefined;
   readonly haEnabled?: boolean | undefined;
   readonly tags?: Readonly<Record<string, string>> | undefined;
+  /** Newest first when absent. */
+  readonly order?: VirtualMachineOrder | undefined;
   /** Expunged instances too. */
   readonly removed?: boolean | undefined;
 }
 
 /** Instances with the names of everything they refer to, newest first. */
 export async function listVirtualMachineRows(executor: Executor, filter: VirtualMachineFilter, page: Page) {
-  const found = filtered(executor, filter).select('vm_instance.id').orderBy('vm_instance.id', 'desc');
+  const { by, descending } = filter.order ?? { by: 'created', descending: true };
+  const direction = descending ? 'desc' : 'asc';
+  const all = filtered(executor, filter).select('vm_instance.id');
+  // IDs are given in the order of creation, and make every other order a definite one
+  const found = (by === 'created' ? all : all.orderBy(shownAs[by], direction)).orderBy(
+    'vm_instance.id',
+    direction,
+  );
   const { rows: ids, count } = await pageOf(found, page);
   if (ids.length === 0) return { rows: [], count };
   const rows = await joined(executor)
     .where('vm_instance.id', '=', sql<number>`any(${ids.map(({ id }) => id)})`)
     .select(columns)
-    .orderBy('vm_instance.id', 'desc')
     .execute();
-  return { rows, count };
+  const place = new Map(ids.map(({ id }, index) => [id, index]));
+  return { rows: rows.sort((a, b) => (place.get(a.id) ?? 0) - (place.get(b.id) ?? 0)), count };
 }
+
+/** What a list shows of an instance under these words. */
+const shownAs = {
+  name: sql<string>`lower(coalesce(vm_instance.display_name, vm_instance.name))`,
+  state: sql<string>`vm_instance.state`,
+};
 
 export type VirtualMachineRow = Awaited<ReturnType<typeof listVirtualMachineRows>>['rows'][number];
 

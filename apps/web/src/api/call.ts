@@ -7,10 +7,13 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 export class CallFailure extends Error {
   /** HTTP-like code of the API: 401 no session, 431 a parameter, 530 the server itself. */
   readonly errorcode: number;
-  constructor(errorcode: number, text: string) {
+  /** Under which the server's log tells of the call; absent when it was not reached. */
+  readonly correlation: string | undefined;
+  constructor(errorcode: number, text: string, correlation?: string) {
     super(text);
     this.name = 'CallFailure';
     this.errorcode = errorcode;
+    this.correlation = correlation;
   }
 }
 
@@ -23,16 +26,23 @@ export async function call(command: string, params: Params = {}, signal?: AbortS
   for (const [name, value] of Object.entries(params)) {
     if (value !== undefined && value !== '') body.set(name, String(value));
   }
-  const content = await send(body, signal);
+  const { content, correlation } = await send(body, signal);
   const errorcode = content['errorcode'];
   if (typeof errorcode === 'number') {
     if (errorcode === 401 && command !== 'login') window.dispatchEvent(new Event(sessionEnded));
-    throw new CallFailure(errorcode, String(content['errortext'] ?? 'The server gave no reason.'));
+    throw new CallFailure(
+      errorcode,
+      String(content['errortext'] ?? 'The server gave no reason.'),
+      correlation,
+    );
   }
   return content;
 }
 
-async function send(body: URLSearchParams, signal: AbortSignal | undefined): Promise<JsonObject> {
+async function send(
+  body: URLSearchParams,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly content: JsonObject; readonly correlation: string | undefined }> {
   let response: Response;
   try {
     response = await fetch('/client/api', { method: 'POST', body, ...(signal ? { signal } : {}) });
@@ -44,8 +54,10 @@ async function send(body: URLSearchParams, signal: AbortSignal | undefined): Pro
   const answer: unknown = await response.json().catch(() => undefined);
   // one member, named after the command, holds everything
   const content = isObject(answer) ? Object.values(answer)[0] : undefined;
-  if (!isObject(content)) throw new CallFailure(response.status, `The server answered ${response.status}.`);
-  return content;
+  const correlation = response.headers.get('x-correlation-id') ?? undefined;
+  if (!isObject(content))
+    throw new CallFailure(response.status, `The server answered ${response.status}.`, correlation);
+  return { content, correlation };
 }
 
 export interface Rows<T> {

@@ -1,4 +1,4 @@
-import { type QueryClient, useQueryClient } from '@tanstack/react-query';
+import { type Query, type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 
 const connectedKey = ['changes', 'connected'] as const;
@@ -10,9 +10,9 @@ const commandsOf: Readonly<Record<string, readonly string[]>> = {
   async_job: ['listAsyncJobs', 'queryAsyncJobResult', 'listVirtualMachines'],
   vm_template: ['listTemplates', 'listIsos'],
   template_spool_ref: ['listTemplates', 'listIsos'],
-  event: ['listEvents'],
-  host: ['listHosts'],
-  storage_pool: ['listStoragePools'],
+  event: ['listEvents', 'listAlerts'],
+  host: ['listHosts', 'listCapacity'],
+  storage_pool: ['listStoragePools', 'listCapacity'],
 };
 
 /** Whether the server tells of changes now: then nothing needs to be asked for every few seconds. */
@@ -34,13 +34,22 @@ export function useChanges(): void {
     source.addEventListener('error', () => tell(false));
     source.addEventListener('message', ({ data }) => {
       const commands = new Set(tablesIn(String(data)).flatMap((table) => commandsOf[table] ?? []));
-      void client.invalidateQueries({ predicate: ({ queryKey }) => commands.has(String(queryKey[0])) });
+      void client.invalidateQueries({
+        predicate: (query) => commands.has(String(query.queryKey[0])) && !isOver(query),
+      });
     });
     return () => {
       source.close();
       tell(false);
     };
   }, [client]);
+}
+
+/** A job that ended stays as it is. */
+function isOver({ queryKey, state }: Query): boolean {
+  if (queryKey[0] !== 'queryAsyncJobResult') return false;
+  const { status } = (state.data ?? {}) as { readonly status?: unknown };
+  return status !== undefined && status !== 'pending';
 }
 
 function tablesIn(data: string): string[] {

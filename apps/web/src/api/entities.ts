@@ -1,15 +1,24 @@
 import type {
   accountFields,
+  alertFields,
   asyncJobFields,
+  capacityFields,
+  clusterFields,
   configurationFields,
   diskOfferingFields,
   domainFields,
   EntityOf,
   eventFields,
   hostFields,
+  imageStoreFields,
+  listedTrafficTypeFields,
   networkFields,
+  networkOfferingFields,
   osTypeFields,
+  physicalNetworkFields,
   podFields,
+  resourceCountFields,
+  resourceLimitFields,
   roleFields,
   rolePermissionFields,
   serviceOfferingFields,
@@ -47,3 +56,12 @@ export type Domain = EntityOf<typeof domainFields>;
 export type Role = EntityOf<typeof roleFields>;
 export type RolePermission = EntityOf<typeof rolePermissionFields>;
 export type User = EntityOf<typeof userFields>;
+export type Alert = EntityOf<typeof alertFields>;
+export type Capacity = EntityOf<typeof capacityFields>;
+export type Cluster = EntityOf<typeof clusterFields>;
+export type ImageStore = EntityOf<typeof imageStoreFields>;
+export type NetworkOffering = EntityOf<typeof networkOfferingFields>;
+export type PhysicalNetwork = EntityOf<typeof physicalNetworkFields>;
+export type TrafficType = EntityOf<typeof listedTrafficTypeFields>;
+export type ResourceCount = EntityOf<typeof resourceCountFields>;
+export type ResourceLimit = EntityOf<typeof resourceLimitFields>;

@@ -11,7 +11,8 @@ export interface TrayJob {
 }
 
 const storageKey = 'millrace-jobs';
-const mostKept = 20;
+/** As many as a page of rows that something was done with at once. */
+const mostKept = 200;
 const listeners = new Set<() => void>();
 
 /** The tray's jobs, newest first. */

@@ -1,6 +1,6 @@
-import type { TableColumnsType } from 'antd';
 import type { ApiEvent } from '../api/entities.ts';
 import { text } from '../text/en.ts';
+import type { ListColumn } from '../ui/list-columns.tsx';
 import { ListTable } from '../ui/list-table.tsx';
 import { Page } from '../ui/page.tsx';
 import { formatTime } from '../ui/quantities.ts';
@@ -8,7 +8,7 @@ import { StateTag } from '../ui/state-tag.tsx';
 
 const t = text.events;
 
-export const eventColumns: TableColumnsType<ApiEvent> = [
+export const eventColumns: readonly ListColumn<ApiEvent>[] = [
   { title: t.time, render: (_: unknown, { created }) => formatTime(created) },
   { title: t.level, render: (_: unknown, { level }) => <StateTag state={level ?? 'INFO'} /> },
   { title: t.type, dataIndex: 'type' },
@@ -24,6 +24,7 @@ export function Events() {
     <Page title={t.title} note={text.timeZone(Intl.DateTimeFormat().resolvedOptions().timeZone)}>
       <ListTable<ApiEvent>
         command="listEvents"
+        params={{ listall: true }}
         label={t.title}
         rowKey={(event) => event.id ?? ''}
         empty={t.empty}

@@ -84,6 +84,9 @@ export function HostActions({ host }: { readonly host: Host }) {
           name={name}
         />
       )}
+      {host.state === 'Up' && (
+        <AskButton action={t.reconnect} command="reconnectHost" params={{ id }} name={name} />
+      )}
       {!inMaintenance && host.state === 'Up' && (
         <AskButton
           action={t.maintain}

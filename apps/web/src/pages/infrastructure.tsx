@@ -1,9 +1,9 @@
-import { Progress } from 'antd';
 import type { Host, StoragePool } from '../api/entities.ts';
 import { text } from '../text/en.ts';
 import { ListTable } from '../ui/list-table.tsx';
 import { Page } from '../ui/page.tsx';
 import { formatBytes, formatGibibytes, formatTime } from '../ui/quantities.ts';
+import { Share } from '../ui/share.tsx';
 import { StateTag } from '../ui/state-tag.tsx';
 import { AddHost, HostActions } from './host-actions.tsx';
 import { AddPool, PoolActions } from './pool-actions.tsx';
@@ -32,6 +32,7 @@ export function Hosts() {
             title: t.memory,
             render: (_: unknown, host) => (
               <Share
+                plain
                 used={host.memoryallocatedbytes ?? host.memoryallocated}
                 total={host.memorytotal}
                 format={formatGibibytes}
@@ -72,6 +73,7 @@ export function Pools() {
             title: t.used,
             render: (_: unknown, pool) => (
               <Share
+                plain
                 used={pool.disksizeused}
                 total={pool.disksizetotal}
                 format={formatBytes}
@@ -84,25 +86,5 @@ export function Pools() {
         ]}
       />
     </Page>
-  );
-}
-
-function Share(props: {
-  readonly used: number | undefined;
-  readonly total: number | undefined;
-  readonly format: (bytes: number | undefined) => string;
-  readonly label: string;
-}) {
-  const { used = 0, total = 0 } = props;
-  return (
-    <div style={{ minWidth: 180 }}>
-      {text.dashboard.of(props.format(used), props.format(total))}
-      <Progress
-        size="small"
-        showInfo={false}
-        aria-label={props.label}
-        percent={total === 0 ? 0 : Math.round((100 * used) / total)}
-      />
-    </div>
   );
 }

@@ -4,6 +4,7 @@ import type { VirtualMachine } from '../api/entities.ts';
 import { rememberJob } from '../api/jobs.ts';
 import { useAction } from '../api/queries.ts';
 import { text } from '../text/en.ts';
+import { useComplaint } from '../ui/use-complaint.tsx';
 import { Drive } from './instance-drive.tsx';
 
 interface Action {
@@ -77,7 +78,8 @@ export function InstanceActions({ vm, isAdmin }: { readonly vm: VirtualMachine; 
 }
 
 function ActionButton({ action, vm }: { readonly action: Action; readonly vm: VirtualMachine }) {
-  const { modal, message } = App.useApp();
+  const { modal } = App.useApp();
+  const complain = useComplaint();
   const run = useAction(action.command);
   const name = vm.displayname ?? vm.name ?? '';
   const perform = async () => {
@@ -87,7 +89,7 @@ function ActionButton({ action, vm }: { readonly action: Action; readonly vm: Vi
       if (typeof jobid === 'string')
         rememberJob({ jobid, title: `${action.label}: ${name}`, path: `/instances/${vm.id}` });
     } catch (error) {
-      void message.error(error instanceof Error ? error.message : String(error), 10);
+      complain(error);
     }
   };
   const ask = () => {

@@ -1,5 +1,6 @@
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { Alert, Card, Descriptions, Flex, Result, Skeleton, Table, Tabs } from 'antd';
+import { Alert, Button, Card, Descriptions, Flex, Result, Skeleton, Table, Tabs } from 'antd';
+import { useState } from 'react';
 import type { ApiEvent, AsyncJob, VirtualMachine } from '../api/entities.ts';
 import { useJob, useOne, useRows } from '../api/queries.ts';
 import type { Session } from '../api/session.ts';
@@ -9,6 +10,7 @@ import { Page } from '../ui/page.tsx';
 import { formatGibibytes, formatTime } from '../ui/quantities.ts';
 import { Scroller } from '../ui/scroller.tsx';
 import { StateTag } from '../ui/state-tag.tsx';
+import { Tags } from '../ui/tags.tsx';
 import { Timeline } from '../ui/timeline.tsx';
 import { eventColumns } from './events.tsx';
 import { InstanceActions } from './instance-actions.tsx';
@@ -16,6 +18,9 @@ import { InstanceConsole } from './instance-console.tsx';
 import { InstanceVolumes } from './instance-volumes.tsx';
 
 const t = text.instances;
+/** Each is asked for with every attempt that it made. */
+const jobsAtFirst = 10;
+const moreJobs = 20;
 
 export function InstanceDetail({ id, session }: { readonly id: string; readonly session: Session }) {
   const query = useOne<VirtualMachine>('listVirtualMachines', id);
@@ -87,6 +92,12 @@ function Overview({ vm }: { readonly vm: VirtualMachine }) {
         { key: 'keys', label: text.keys.title, children: vm.keypairs ?? '–' },
         { key: 'account', label: t.account, children: vm.account },
         { key: 'created', label: t.created, children: formatTime(vm.created) },
+        {
+          key: 'tags',
+          label: text.tags.title,
+          span: 'filled',
+          children: <Tags type="UserVm" id={vm.id ?? ''} name={vm.name ?? ''} tags={vm.tags} />,
+        },
       ]}
     />
   );
@@ -94,8 +105,14 @@ function Overview({ vm }: { readonly vm: VirtualMachine }) {
 
 /** Every job about this instance that is kept, newest first, live while it runs. */
 function JobsOf({ vm }: { readonly vm: VirtualMachine }) {
-  const jobs = useRows<AsyncJob>('listAsyncJobs', { page: 1, pagesize: 500 });
-  const mine = jobs.data?.rows.filter(({ jobinstanceid }) => jobinstanceid === vm.id) ?? [];
+  const [shown, setShown] = useState(jobsAtFirst);
+  const jobs = useRows<AsyncJob>('listAsyncJobs', {
+    listall: true,
+    resourceid: vm.id,
+    page: 1,
+    pagesize: shown,
+  });
+  const mine = jobs.data?.rows ?? [];
   if (jobs.error) return <Failure error={jobs.error} />;
   if (jobs.isPending) return <Skeleton active />;
   if (mine.length === 0) return t.noJobs;
@@ -104,6 +121,9 @@ function JobsOf({ vm }: { readonly vm: VirtualMachine }) {
       {mine.map((job) => (
         <JobCard key={job.jobid} job={job} />
       ))}
+      {(jobs.data?.count ?? 0) > mine.length && (
+        <Button onClick={() => setShown((now) => Math.min(500, now + moreJobs))}>{t.olderJobs}</Button>
+      )}
     </Flex>
   );
 }
@@ -141,7 +161,7 @@ function Cards({ vm }: { readonly vm: VirtualMachine }) {
 }
 
 function Events({ id }: { readonly id: string }) {
-  const events = useRows<ApiEvent>('listEvents', { resourceid: id, page: 1, pagesize: 100 });
+  const events = useRows<ApiEvent>('listEvents', { listall: true, resourceid: id, page: 1, pagesize: 100 });
   return (
     <Scroller label={t.events}>
       <Table<ApiEvent>
@@ -150,7 +170,7 @@ function Events({ id }: { readonly id: string }) {
         pagination={false}
         rowKey={(event) => event.id ?? ''}
         dataSource={[...(events.data?.rows ?? [])]}
-        columns={eventColumns}
+        columns={[...eventColumns]}
       />
     </Scroller>
   );

@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import { Descriptions, Flex, Skeleton } from 'antd';
+import { Descriptions, Skeleton } from 'antd';
 import type { AsyncJob } from '../api/entities.ts';
 import { useJob } from '../api/queries.ts';
 import { text } from '../text/en.ts';
@@ -8,15 +8,15 @@ import { ListTable } from '../ui/list-table.tsx';
 import { Page } from '../ui/page.tsx';
 import { formatTime } from '../ui/quantities.ts';
 import { StateTag } from '../ui/state-tag.tsx';
-import { JobProgressBar, Timeline } from '../ui/timeline.tsx';
+import { Timeline } from '../ui/timeline.tsx';
 
 export function Jobs() {
   return (
     <Page title={text.jobs.title}>
       <ListTable<AsyncJob>
         command="listAsyncJobs"
+        params={{ listall: true }}
         label={text.jobs.title}
-        searchable={false}
         rowKey={(job) => job.jobid ?? ''}
         empty={text.jobs.empty}
         columns={[
@@ -62,25 +62,4 @@ export function JobDetail({ id }: { readonly id: string }) {
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
-}
-
-/** Jobs under way, each with its bar. */
-export function RunningJobs({ jobs }: { readonly jobs: readonly AsyncJob[] }) {
-  return (
-    <Flex vertical gap="middle">
-      {jobs.map(({ jobid, cmd }) => (
-        <RunningJob key={jobid} id={jobid ?? ''} command={cmd ?? ''} />
-      ))}
-    </Flex>
-  );
-}
-
-function RunningJob({ id, command }: { readonly id: string; readonly command: string }) {
-  const { data } = useJob(id);
-  return (
-    <div>
-      <Link to={`/jobs/${id}`}>{command}</Link>
-      {data && <JobProgressBar job={data} />}
-    </div>
-  );
 }

@@ -68,6 +68,18 @@ export function PoolActions({ pool }: { readonly pool: StoragePool }) {
           name={name}
         />
       )}
+      {state === 'Up' && (
+        <AskButton
+          action={t.maintain}
+          command="enableStorageMaintenance"
+          params={{ id }}
+          name={name}
+          warning={t.maintainNote}
+        />
+      )}
+      {['Maintenance', 'PrepareForMaintenance', 'ErrorInMaintenance'].includes(state ?? '') && (
+        <AskButton action={t.endMaintenance} command="cancelStorageMaintenance" params={{ id }} name={name} />
+      )}
       {pool.scope !== 'HOST' && (
         <AskButton
           action={text.hosts.remove}

@@ -1,17 +1,20 @@
 import { Link, useNavigate } from '@tanstack/react-router';
-import { App, Button, Card, Descriptions, Progress, Result, Skeleton, Table, Typography } from 'antd';
-import { isObject } from '../api/call.ts';
+import { App, Button, Card, Descriptions, Flex, Result, Skeleton, Table, Typography } from 'antd';
 import type { Template, VirtualMachine } from '../api/entities.ts';
 import { rememberJob } from '../api/jobs.ts';
+import { useMay } from '../api/permissions.ts';
 import { useAction, useOne, useRows } from '../api/queries.ts';
 import type { Session } from '../api/session.ts';
 import { text } from '../text/en.ts';
-import { AskButton } from '../ui/ask-button.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { Page } from '../ui/page.tsx';
 import { formatBytes, formatGibibytes, formatTime } from '../ui/quantities.ts';
 import { StateTag } from '../ui/state-tag.tsx';
+import { Tags } from '../ui/tags.tsx';
+import { useComplaint } from '../ui/use-complaint.tsx';
 import { type ImageKind, isoKind, templateKind } from './image-kind.ts';
+import { Prefetch, TemplateCopies } from './template-copies.tsx';
+import { TemplateSources } from './template-sources.tsx';
 import { Mode } from './templates.tsx';
 
 const t = text.templates;
@@ -26,6 +29,7 @@ export const IsoDetail = (props: DetailProps) => <ImageDetail {...props} kind={i
 
 function ImageDetail({ id, session, kind }: DetailProps & { readonly kind: ImageKind }) {
   const query = useOne<Template>(kind.list, id, kind.filter(session));
+  const may = useMay();
   if (query.error) return <Failure error={query.error} retry={() => void query.refetch()} />;
   if (query.isPending) return <Skeleton active />;
   const template = query.data;
@@ -35,21 +39,26 @@ function ImageDetail({ id, session, kind }: DetailProps & { readonly kind: Image
     );
   const actions = (
     <>
-      {template.bootable !== false && (
+      {template.bootable !== false && may('deployVirtualMachine') && (
         <Link to="/instances/deploy" search={{ templateid: id }}>
           <Button type="primary">{kind.text.deploy}</Button>
         </Link>
       )}
-      {session.isAdmin && <Prefetch template={template} />}
-      <Remove template={template} kind={kind} />
+      {may('prepareTemplate') && <Prefetch template={template} />}
+      {may(kind.remove) && <Remove template={template} kind={kind} />}
     </>
   );
   return (
     <Page title={template.name ?? id} note={template.displaytext} actions={actions}>
-      <Facts template={template} />
+      <Facts template={template} kind={kind} />
       <Card size="small" title={t.copies}>
-        <Copies template={template} />
+        <TemplateCopies template={template} />
       </Card>
+      {template.url !== undefined && may('probeTemplate') && (
+        <Card size="small" title={t.sources}>
+          <TemplateSources template={template} kind={kind} />
+        </Card>
+      )}
       <Card size="small" title={kind.text.instances}>
         <Users id={id} kind={kind} />
       </Card>
@@ -57,7 +66,7 @@ function ImageDetail({ id, session, kind }: DetailProps & { readonly kind: Image
   );
 }
 
-function Facts({ template }: { readonly template: Template }) {
+function Facts({ template, kind }: { readonly template: Template; readonly kind: ImageKind }) {
   const details = Object.entries(template.details ?? {});
   return (
     <Descriptions
@@ -89,6 +98,19 @@ function Facts({ template }: { readonly template: Template }) {
             </Typography.Text>
           ),
         },
+        {
+          key: 'tags',
+          label: text.tags.title,
+          span: 'filled',
+          children: (
+            <Tags
+              type={kind.key === 'iso' ? 'ISO' : 'Template'}
+              id={template.id ?? ''}
+              name={template.name ?? ''}
+              tags={template.tags}
+            />
+          ),
+        },
         ...(details.length > 0
           ? [
               {
@@ -104,134 +126,50 @@ function Facts({ template }: { readonly template: Template }) {
   );
 }
 
-interface Copy {
-  readonly pool: string;
-  /** Told to admins alone. */
-  readonly poolId: string | undefined;
-  readonly percent: number;
-  readonly state: string;
-}
-
-/** A row of `downloaddetails`, in CloudStack's spelling. */
-function copyOf(value: unknown): Copy[] {
-  if (!isObject(value)) return [];
-  const { datastore, datastoreId, downloadPercent, downloadState } = value;
-  const percent = Number(downloadPercent ?? 0);
-  const poolId = typeof datastoreId === 'string' ? datastoreId : undefined;
-  return [{ pool: String(datastore ?? ''), poolId, percent, state: stateWord(String(downloadState ?? '')) }];
-}
-
-function stateWord(state: string): string {
-  const words: Readonly<Record<string, string>> = {
-    DOWNLOADED: 'verified',
-    DOWNLOAD_IN_PROGRESS: 'arriving',
-    DOWNLOAD_ERROR: 'failed',
-    NOT_DOWNLOADED: 'absent',
-    BYPASSED: 'absent',
-  };
-  return words[state] ?? state;
-}
-
-function Copies({ template }: { readonly template: Template }) {
-  const copies = (template.downloaddetails ?? []).flatMap(copyOf);
-  return (
-    <Table<Copy>
-      aria-label={t.copies}
-      size="small"
-      pagination={false}
-      rowKey={(copy) => copy.pool}
-      dataSource={copies}
-      locale={{ emptyText: t.noCopies }}
-      columns={[
-        { title: t.pool, dataIndex: 'pool' },
-        { title: t.state, render: (_: unknown, { state }) => <StateTag state={state} /> },
-        {
-          title: t.percent,
-          width: '40%',
-          render: (_: unknown, { percent, pool }) => (
-            <Progress percent={percent} size="small" aria-label={`${t.percent}: ${pool}`} />
-          ),
-        },
-        ...(copies.some(({ poolId }) => poolId !== undefined)
-          ? [
-              {
-                title: t.action,
-                render: (_: unknown, copy: Copy) => <Evict template={template} copy={copy} />,
-              },
-            ]
-          : []),
-      ]}
-    />
-  );
-}
-
-/** Why a copy cannot go (a disk on it, say) is the server's to know and to say. */
-function Evict({ template, copy }: { readonly template: Template; readonly copy: Copy }) {
-  if (copy.poolId === undefined || copy.state === 'arriving') return null;
-  return (
-    <AskButton
-      action={t.evict}
-      command="evictTemplate"
-      params={{ templateid: template.id, storageid: copy.poolId }}
-      name={copy.pool}
-      warning={t.evictNote}
-    />
-  );
-}
+/** How many of the instances are shown here; the page of instances has them all. */
+const usersShown = 20;
 
 function Users({ id, kind }: { readonly id: string; readonly kind: ImageKind }) {
   const instances = useRows<VirtualMachine>('listVirtualMachines', {
+    listall: true,
     [kind.usersParam]: id,
     page: 1,
-    pagesize: 50,
+    pagesize: usersShown,
   });
+  const count = instances.data?.count ?? 0;
   return (
-    <Table<VirtualMachine>
-      aria-label={kind.text.instances}
-      size="small"
-      pagination={false}
-      rowKey={(vm) => vm.id ?? ''}
-      dataSource={[...(instances.data?.rows ?? [])]}
-      locale={{ emptyText: text.instances.empty }}
-      columns={[
-        {
-          title: text.instances.name,
-          render: (_: unknown, vm) => <Link to={`/instances/${vm.id}`}>{vm.displayname ?? vm.name}</Link>,
-        },
-        {
-          title: text.instances.state,
-          render: (_: unknown, { state }) => <StateTag state={state ?? 'Unknown'} />,
-        },
-        { title: text.instances.host, render: (_: unknown, { hostname }) => hostname ?? '–' },
-      ]}
-    />
-  );
-}
-
-function Prefetch({ template }: { readonly template: Template }) {
-  const { message } = App.useApp();
-  const prepare = useAction('prepareTemplate');
-  const perform = async () => {
-    try {
-      const answer = await prepare.mutateAsync({ templateid: template.id, zoneid: template.zoneid });
-      const [row] = Array.isArray(answer['template']) ? answer['template'].filter(isObject) : [];
-      const jobid = row?.['jobid'];
-      if (typeof jobid === 'string')
-        rememberJob({ jobid, title: `${t.prefetch}: ${template.name}`, path: `/jobs/${jobid}` });
-      void message.success(t.prefetching);
-    } catch (error) {
-      void message.error(error instanceof Error ? error.message : String(error), 10);
-    }
-  };
-  return (
-    <Button onClick={() => void perform()} loading={prepare.isPending} title={t.prefetchNote}>
-      {t.prefetch}
-    </Button>
+    <Flex vertical gap="small">
+      <Table<VirtualMachine>
+        aria-label={kind.text.instances}
+        size="small"
+        pagination={false}
+        rowKey={(vm) => vm.id ?? ''}
+        dataSource={[...(instances.data?.rows ?? [])]}
+        locale={{ emptyText: text.instances.empty }}
+        columns={[
+          {
+            title: text.instances.name,
+            render: (_: unknown, vm) => <Link to={`/instances/${vm.id}`}>{vm.displayname ?? vm.name}</Link>,
+          },
+          {
+            title: text.instances.state,
+            render: (_: unknown, { state }) => <StateTag state={state ?? 'Unknown'} />,
+          },
+          { title: text.instances.host, render: (_: unknown, { hostname }) => hostname ?? '–' },
+        ]}
+      />
+      {count > usersShown && (
+        <Link to="/instances" search={{ [kind.usersParam]: id }}>
+          {t.allUsers(count)}
+        </Link>
+      )}
+    </Flex>
   );
 }
 
 function Remove({ template, kind }: { readonly template: Template; readonly kind: ImageKind }) {
-  const { modal, message } = App.useApp();
+  const { modal } = App.useApp();
+  const complain = useComplaint();
   const remove = useAction(kind.remove);
   const navigate = useNavigate();
   const perform = async () => {
@@ -241,7 +179,7 @@ function Remove({ template, kind }: { readonly template: Template; readonly kind
         rememberJob({ jobid, title: `${t.remove}: ${template.name}`, path: kind.path });
       void navigate({ to: kind.path });
     } catch (error) {
-      void message.error(error instanceof Error ? error.message : String(error), 10);
+      complain(error);
     }
   };
   const ask = () =>

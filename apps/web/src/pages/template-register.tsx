@@ -170,7 +170,8 @@ function RegisterImage({ session, kind }: Props & { readonly kind: ImageKind }) 
   );
 }
 
-async function probeUrl(params: Params): Promise<TemplateProbe> {
+/** Asks a host to look at a URL. @throws CallFailure */
+export async function probeUrl(params: Params): Promise<TemplateProbe> {
   const { templateprobe } = await call('probeTemplate', params);
   return isObject(templateprobe) ? (templateprobe as TemplateProbe) : {};
 }

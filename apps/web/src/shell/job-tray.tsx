@@ -5,8 +5,13 @@ import { useEffect } from 'react';
 import { forgetEnded, markEnded, type TrayJob, useTrayJobs } from '../api/jobs.ts';
 import { useJob } from '../api/queries.ts';
 import { text } from '../text/en.ts';
+import { JobProgressBar } from '../ui/job-progress.tsx';
 import { StateTag } from '../ui/state-tag.tsx';
-import { JobProgressBar } from '../ui/timeline.tsx';
+
+/** How many running jobs are asked for at once: the oldest first, the others when these have ended. */
+const mostWatched = 10;
+/** How many are shown: the page of jobs has them all. */
+const mostShown = 20;
 
 /** Jobs that were started in this browser, and how far they are. */
 export function JobTray() {
@@ -15,7 +20,7 @@ export function JobTray() {
   const content = (
     <Flex vertical gap="middle" style={{ width: 'min(380px, 80vw)', maxHeight: '60vh', overflow: 'auto' }}>
       {jobs.length === 0 && <Empty image={Empty.PRESENTED_IMAGE_SIMPLE} description={text.tray.none} />}
-      {jobs.map((job) => (
+      {jobs.slice(0, mostShown).map((job) => (
         <Entry key={job.jobid} job={job} />
       ))}
       {jobs.length > running.length && <Button onClick={forgetEnded}>{text.tray.forget}</Button>}
@@ -23,7 +28,7 @@ export function JobTray() {
   );
   return (
     <>
-      {running.map((job) => (
+      {running.slice(-mostWatched).map((job) => (
         <Watch key={job.jobid} jobid={job.jobid} />
       ))}
       <Popover content={content} title={text.tray.title} trigger="click" placement="bottomRight">

@@ -1,42 +1,19 @@
 import { UserOutlined } from '@ant-design/icons';
-import { Button, Flex, Form, Input, Popover } from 'antd';
-import type { User } from '../api/entities.ts';
-import { useRows } from '../api/queries.ts';
+import { Button, Popover, Skeleton } from 'antd';
+import { lazy, Suspense } from 'react';
 import type { Session } from '../api/session.ts';
-import { NewKeys } from '../pages/accounts.tsx';
-import { text } from '../text/en.ts';
-import { FormDialog } from '../ui/form-dialog.tsx';
 
-const t = text.accounts;
+const AboutMe = lazy(async () => ({ default: (await import('./about-me.tsx')).AboutMe }));
 
-/** Who is logged in, and what everybody may change of themselves. */
+/** Who is logged in. What they may change of themselves is loaded when they ask for it: forms are heavy. */
 export function MyAccount({ session }: { readonly session: Session }) {
-  const users = useRows<User>('listUsers', { username: session.username }, { live: false });
-  const me = users.data?.rows.find(({ account }) => account === session.account);
-  const content = me && (
-    <Flex vertical gap="small" align="start">
-      <NewKeys id={me.id ?? ''} name={session.username} />
-      <FormDialog<{ readonly password?: string; readonly currentpassword?: string }>
-        title={t.changePassword}
-        command="updateUser"
-        params={(fields) => ({ id: me.id, ...fields })}
-      >
-        <Form.Item name="currentpassword" label={t.currentPassword} rules={[{ required: true }]}>
-          <Input.Password autoComplete="current-password" />
-        </Form.Item>
-        <Form.Item
-          name="password"
-          label={t.password}
-          extra={t.changeNote}
-          rules={[{ required: true, min: 8 }]}
-        >
-          <Input.Password autoComplete="new-password" />
-        </Form.Item>
-      </FormDialog>
-    </Flex>
+  const content = (
+    <Suspense fallback={<Skeleton active />}>
+      <AboutMe session={session} />
+    </Suspense>
   );
   return (
-    <Popover content={content} title={me ? `${me.account} · ${me.rolename}` : null} trigger="click">
+    <Popover content={content} trigger="click">
       <Button icon={<UserOutlined />}>{session.username}</Button>
     </Popover>
   );

@@ -3,6 +3,7 @@ import type { Params } from '../api/call.ts';
 import { rememberJob } from '../api/jobs.ts';
 import { useAction } from '../api/queries.ts';
 import { text } from '../text/en.ts';
+import { useComplaint } from './use-complaint.tsx';
 
 /** Calls one command about one thing, after a question when something is lost by it. */
 export function AskButton(props: {
@@ -14,7 +15,8 @@ export function AskButton(props: {
   readonly warning?: string;
   readonly jobPath?: string;
 }) {
-  const { modal, message } = App.useApp();
+  const { modal } = App.useApp();
+  const complain = useComplaint();
   const run = useAction(props.command);
   const perform = async () => {
     try {
@@ -26,7 +28,7 @@ export function AskButton(props: {
           path: props.jobPath ?? `/jobs/${jobid}`,
         });
     } catch (error) {
-      void message.error(error instanceof Error ? error.message : String(error), 10);
+      complain(error);
     }
   };
   const ask = () => {

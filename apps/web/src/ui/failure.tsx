@@ -6,15 +6,25 @@ import { text } from '../text/en.ts';
 export function Failure({ error, retry }: { readonly error: unknown; readonly retry?: () => void }) {
   if (!error) return null;
   const code = error instanceof CallFailure && error.errorcode > 0 ? ` (${error.errorcode})` : '';
-  const message = error instanceof Error ? error.message : String(error);
+  const correlation = error instanceof CallFailure ? error.correlation : undefined;
   return (
     <Alert
       type="error"
       showIcon
       role="alert"
       title={`${text.failure.title}${code}`}
-      description={<span style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}>{message}</span>}
+      description={
+        <>
+          <div className="prose">{wordsOf(error)}</div>
+          {correlation && <small>{text.failure.correlation(correlation)}</small>}
+        </>
+      }
       {...(retry ? { action: <Button onClick={retry}>{text.failure.retry}</Button> } : {})}
     />
   );
+}
+
+/** What is said where there is no room for more than a line. */
+export function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

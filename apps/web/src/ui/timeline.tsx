@@ -1,7 +1,8 @@
 import type { Job, JobAttempt, JobSource } from '@millrace/api-client/job';
-import { Card, Descriptions, Flex, Progress, Table, type TableColumnsType, Typography } from 'antd';
+import { Card, Descriptions, Flex, Table, type TableColumnsType, Typography } from 'antd';
 import { text } from '../text/en.ts';
 import { Failure } from './failure.tsx';
+import { JobProgressBar } from './job-progress.tsx';
 import { formatBytes, formatDuration, formatRate, formatTime } from './quantities.ts';
 import { Scroller } from './scroller.tsx';
 import { StateTag } from './state-tag.tsx';
@@ -21,35 +22,6 @@ export function Timeline({ job }: { readonly job: Job }) {
         <Typography.Text type="secondary">{text.timeline.none}</Typography.Text>
       )}
     </Flex>
-  );
-}
-
-export function JobProgressBar({ job }: { readonly job: Job }) {
-  const { progress } = job;
-  if (!progress) return null;
-  const parts = [
-    text.phase(progress.phase),
-    ...(progress.bytes !== undefined
-      ? [
-          `${formatBytes(progress.bytes)}${progress.totalbytes === undefined ? '' : ` / ${formatBytes(progress.totalbytes)}`}`,
-        ]
-      : []),
-    ...(progress.bytespersecond ? [formatRate(progress.bytespersecond)] : []),
-    ...((progress.etaseconds ?? 0) < 1
-      ? []
-      : [text.timeline.left(formatDuration((progress.etaseconds ?? 0) * 1000))]),
-  ];
-  const line = parts.join(' · ');
-  return (
-    <div>
-      <output aria-live="polite">{line}</output>
-      <Progress
-        percent={Math.floor(progress.percent ?? 0)}
-        status="active"
-        aria-label={text.timeline.progress}
-      />
-      {progress.url !== undefined && <Typography.Text type="secondary">{progress.url}</Typography.Text>}
-    </div>
   );
 }
 

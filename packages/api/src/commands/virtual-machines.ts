@@ -48,6 +48,9 @@ export const listVirtualMachines = defineCommand({
     haenable: param.boolean('whether highly available'),
     accumulate: param.boolean('accumulate statistics', ignored('there are no statistics yet')),
     userdata: param.boolean('tell the user data'),
+    sortby: param.string(
+      'own extension: name, state or created, with - before it the other way round; -created when absent',
+    ),
     affinitygroupid: param.uuid('instances of this affinity group', matchesNothing('there are none')),
     autoscalevmgroupid: param.uuid('instances of this autoscale group', matchesNothing('there are none')),
     backupofferingid: param.uuid('instances of this backup offering', matchesNothing('there are none')),

@@ -1,5 +1,7 @@
 import { type EntityOf, formatDate, type templateFields } from '@millrace/api';
 import { redactUrl } from '@millrace/core';
+import type { Failure } from '../../domain/failure-policy.ts';
+import { messageForUsers } from '../../domain/host-failures.ts';
 import { shownSecret } from '../../domain/template-change.ts';
 import { isSecretDetail } from '../../domain/template-registration.ts';
 import type { Executor } from '../../store/database.ts';
@@ -73,7 +75,7 @@ export async function templateEntities(
     const knowsSecrets = viewer.isAdmin || row.account_id === viewer.accountId;
     return {
       ...publicPart(row),
-      ...readiness(row, copies.get(row.id) ?? []),
+      ...readiness(row, copies.get(row.id) ?? [], viewer.isAdmin),
       ...(knowsSecrets ? { url: redactUrl(row.url) } : {}),
       tags: tags(row.uuid),
       details: shownDetails(details.get(row.id) ?? [], knowsSecrets),
@@ -133,10 +135,11 @@ function publicPart(row: TemplateRow): TemplateEntity {
 function readiness(
   row: TemplateRow,
   copies: readonly SpoolRefRow[],
+  forAdmin: boolean,
 ): Pick<TemplateEntity, 'isready' | 'status'> {
   if (row.direct_download) return { isready: row.state === 'Active', status: bypassedStatus };
   const stored = copies.filter(({ role, zone_id }) => role === 'Image' && zone_id === row.zone_id);
-  const status = storedStatus(stored, row.format);
+  const status = storedStatus(stored, row.format, forAdmin);
   return { isready: row.state === 'Active' && stored.some(isWhole), status };
 }
 
@@ -145,7 +148,7 @@ function isWhole({ state }: Pick<SpoolRefRow, 'state'>): boolean {
 }
 
 /** The best that is to be said of an image on the image stores of a zone. */
-export function storedStatus(stored: readonly SpoolRefRow[], format: string): string {
+export function storedStatus(stored: readonly SpoolRefRow[], format: string, forAdmin = false): string {
   const isIso = format.toUpperCase() === 'ISO';
   if (stored.some(isWhole)) return isIso ? 'Successfully Installed' : 'Download Complete';
   const underWay = stored.find(({ download_state }) => download_state === 'DOWNLOAD_IN_PROGRESS');
@@ -156,7 +159,7 @@ export function storedStatus(stored: readonly SpoolRefRow[], format: string): st
     return `${underWay.download_pct}% Downloaded`;
   }
   const failed = stored.find(({ error_str }) => error_str !== null);
-  return failed?.error_str ?? 'Processing';
+  return (failed && failureOfCopy(failed, forAdmin)['error']) ?? 'Processing';
 }
 
 function shownDetails(
@@ -181,5 +184,29 @@ function copyEntity(copy: SpoolRefRow, forAdmin: boolean): Record<string, string
       : {}),
     // of the bytes that were transferred: own extension, for whoever has to decide when a source changed
     ...(forAdmin && copy.checksum !== null ? { checksum: copy.checksum } : {}),
+    ...(copy.download_state === 'DOWNLOAD_IN_PROGRESS' ? movementOf(copy) : {}),
+    ...(copy.download_state === 'DOWNLOAD_ERROR' ? failureOfCopy(copy, forAdmin) : {}),
+  };
+}
+
+/** Own extension: how fast a copy arrives. The progress is the host's own message, written by the job that owns the copy. */
+function movementOf({ transfer_progress }: SpoolRefRow): Record<string, string> {
+  const progress = (transfer_progress ?? {}) as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    (['phase', 'bytes', 'totalBytes', 'bytesPerSecond', 'etaSeconds'] as const).flatMap((name) =>
+      progress[name] === undefined ? [] : [[name, String(progress[name])]],
+    ),
+  );
+}
+
+/** Own extension: why there is no copy. What a host says of itself is for root admins. */
+function failureOfCopy({ failure, error_str }: SpoolRefRow, forAdmin: boolean): Record<string, string> {
+  const { failure: kept } = (failure ?? {}) as { readonly failure?: Partial<Failure> };
+  const { code = '', message = error_str ?? '' } = kept ?? {};
+  return {
+    error: forAdmin ? message : messageForUsers(code, message),
+    ...(code === '' ? {} : { reason: code }),
+    // no other host and no other try would do better
+    ...(kept?.failureClass === 'stop' ? { refused: 'true' } : {}),
   };
 }
