@@ -9,13 +9,23 @@ export const imageSnapshot = 'millrace';
 export const rbdPartialPrefix = '.millrace-partial-';
 
 const listOutput = z.array(z.string());
-const infoOutput = z.object({ size: z.number().int().nonnegative() });
+const infoOutput = z.object({
+  size: z.number().int().nonnegative(),
+  parent: z
+    .object({ pool: z.string(), image: z.string(), trash: z.boolean(), overlap: z.number() })
+    .optional(),
+});
+const usedOutput = z.object({ images: z.array(z.object({ name: z.string(), used_size: z.number() })) });
+const childrenOutput = z.array(z.object({ pool: z.string(), image: z.string() }));
 const snapshotsOutput = z.array(
   z.object({ name: z.string(), protected: z.union([z.boolean(), z.enum(['true', 'false'])]) }),
 );
 const spaceOutput = z.object({
   pools: z.array(
-    z.object({ name: z.string(), stats: z.object({ stored: z.number(), max_avail: z.number() }) }),
+    z.object({
+      name: z.string(),
+      stats: z.object({ stored: z.number(), max_avail: z.number(), quota_bytes: z.number() }),
+    }),
   ),
 });
 
@@ -33,6 +43,12 @@ export interface RbdImages {
   /** Larger, or smaller where `shrink` says so. */
   resize(name: string, sizeBytes: number, options?: { readonly shrink: boolean }): Promise<void>;
   rename(from: string, to: string): Promise<void>;
+  /** What it takes in the pool, its snapshot included and what it stands on not. Of a clone: what was written to it. */
+  usedBytes(name: string): Promise<number>;
+  /** The image of this pool whose bytes it stands on, when all of its bytes may be that one's. */
+  baseOf(name: string): Promise<string | undefined>;
+  /** What stands on a committed image, and whether that is an image which others may stand on. */
+  standingOn(name: string): Promise<readonly { readonly name: string; readonly committed: boolean }[]>;
   /** Makes the snapshot that clones stand on. */
   protect(name: string): Promise<void>;
   /** A disk that stands on a committed image and takes space only for what is written to it. */
@@ -70,6 +86,29 @@ export function rbdImages(pool: RbdPool, signal: AbortSignal): RbdImages {
         throw error;
       }
     },
+    async usedBytes(name) {
+      const found = usedOutput.parse(JSON.parse(await rbd('du', '--format', 'json', named(name))));
+      return found.images.reduce((sum, one) => sum + one.used_size, 0);
+    },
+    async baseOf(name) {
+      const { size, parent } = infoOutput.parse(
+        JSON.parse(await rbd('info', '--format', 'json', named(name))),
+      );
+      const whole = parent && parent.pool === pool.pool && !parent.trash && parent.overlap === size;
+      return whole ? parent.image : undefined;
+    },
+    async standingOn(name) {
+      const children = childrenOutput.parse(
+        JSON.parse(await rbd('children', '--format', 'json', snapshotOf(name))),
+      );
+      return Promise.all(
+        children.map(async ({ pool: place, image }) => ({
+          name: image,
+          committed:
+            place === pool.pool && (await snapshots(image)).some((one) => one.name === imageSnapshot),
+        })),
+      );
+    },
     async create(name, sizeBytes) {
       const features = ['layering', 'exclusive-lock', 'object-map', 'fast-diff'];
       const argv = features.flatMap((feature) => ['--image-feature', feature]);
@@ -100,10 +139,13 @@ export function rbdImages(pool: RbdPool, signal: AbortSignal): RbdImages {
       await rbd('rm', '--no-progress', named(name));
     },
     async space() {
-      const { pools } = spaceOutput.parse(JSON.parse(await run('ceph', ['df', '--format', 'json'])));
+      const { pools } = spaceOutput.parse(
+        JSON.parse(await run('ceph', ['df', 'detail', '--format', 'json'])),
+      );
       const found = pools.find(({ name }) => name === pool.pool);
-      const { stored = 0, max_avail: freeBytes = 0 } = found?.stats ?? {};
-      return freeBytes === 0 && stored === 0 ? undefined : { capacityBytes: stored + freeBytes, freeBytes };
+      const { stored = 0, max_avail: available = 0, quota_bytes: quota = 0 } = found?.stats ?? {};
+      const freeBytes = quota === 0 ? available : Math.max(0, Math.min(available, quota - stored));
+      return available === 0 && stored === 0 ? undefined : { capacityBytes: stored + freeBytes, freeBytes };
     },
   };
   return images;
