@@ -16,6 +16,8 @@ const infoOutput = z.object({
     .optional(),
 });
 const usedOutput = z.object({ images: z.array(z.object({ name: z.string(), used_size: z.number() })) });
+const statusOutput = z.object({ watchers: z.array(z.unknown()) });
+const metaOutput = z.record(z.string(), z.string());
 const childrenOutput = z.array(z.object({ pool: z.string(), image: z.string() }));
 const snapshotsOutput = z.array(
   z.object({ name: z.string(), protected: z.union([z.boolean(), z.enum(['true', 'false'])]) }),
@@ -49,6 +51,12 @@ export interface RbdImages {
   baseOf(name: string): Promise<string | undefined>;
   /** What stands on a committed image, and whether that is an image which others may stand on. */
   standingOn(name: string): Promise<readonly { readonly name: string; readonly committed: boolean }[]>;
+  /** Whether somebody has it open, or was killed with it open less than 30 s ago. */
+  isOpen(name: string): Promise<boolean>;
+  metaOf(name: string, key: string): Promise<string | undefined>;
+  setMeta(name: string, key: string, value: string): Promise<void>;
+  /** Nothing there is fine. */
+  removeMeta(name: string, key: string): Promise<void>;
   /** Makes the snapshot that clones stand on. */
   protect(name: string): Promise<void>;
   /** A disk that stands on a committed image and takes space only for what is written to it. */
@@ -109,6 +117,19 @@ export function rbdImages(pool: RbdPool, signal: AbortSignal): RbdImages {
         })),
       );
     },
+    isOpen: async (name) =>
+      statusOutput.parse(JSON.parse(await rbd('status', '--format', 'json', named(name)))).watchers.length >
+      0,
+    async metaOf(name, key) {
+      const printed = (await rbd('image-meta', 'list', '--format', 'json', named(name))).trim();
+      return printed === '' ? undefined : metaOutput.parse(JSON.parse(printed))[key];
+    },
+    async setMeta(name, key, value) {
+      await rbd('image-meta', 'set', named(name), key, value);
+    },
+    async removeMeta(name, key) {
+      if ((await images.metaOf(name, key)) !== undefined) await rbd('image-meta', 'remove', named(name), key);
+    },
     async create(name, sizeBytes) {
       const features = ['layering', 'exclusive-lock', 'object-map', 'fast-diff'];
       const argv = features.flatMap((feature) => ['--image-feature', feature]);
@@ -156,10 +177,14 @@ export function rbdImages(pool: RbdPool, signal: AbortSignal): RbdImages {
  * writer for alive until 30 s after its last sign of life.
  * @returns what was removed
  */
-export async function removeStaleRbdPartials(images: RbdImages, prefix = rbdPartialPrefix) {
+export async function removeStaleRbdPartials(
+  images: RbdImages,
+  prefix = rbdPartialPrefix,
+  isStale: (name: string) => boolean | Promise<boolean> = () => true,
+) {
   const removed: string[] = [];
   for (const name of await images.list()) {
-    if (!name.startsWith(prefix)) continue;
+    if (!name.startsWith(prefix) || !(await isStale(name))) continue;
     try {
       await images.remove(name);
       removed.push(name);

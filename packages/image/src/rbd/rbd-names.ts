@@ -8,6 +8,12 @@ export function newPartialName(image: string): string {
   return `${rbdPartialPrefix}${image}.${randomUUID()}`;
 }
 
+/** Whether it is a partial of this very image, and not of one whose name begins alike. */
+export function isOfImage(name: string, image: string): boolean {
+  const prefix = `${rbdPartialPrefix}${image}.`;
+  return name.startsWith(prefix) && /^[0-9a-f-]{36}$/.test(name.slice(prefix.length));
+}
+
 /** Gives an image its name. An earlier image gives up its name; it goes, or, while disks stand on it, stays under a hidden one. */
 export async function publishRbdImage(images: RbdImages, partial: string, image: string): Promise<void> {
   const replaced = replacedName();

@@ -5,8 +5,9 @@ import type { ImageConverter, ImageSink, OpenImage } from '../types.ts';
 import { convertRbdImage } from './rbd-convert.ts';
 import { openRbdDevice, type RbdDevice } from './rbd-device.ts';
 import { type RbdImages, rbdImages, rbdPartialPrefix, removeStaleRbdPartials } from './rbd-images.ts';
-import { newPartialName, publishRbdImage } from './rbd-names.ts';
+import { isOfImage, newPartialName, publishRbdImage } from './rbd-names.ts';
 import { type RbdPool, requireRbdName } from './rbd-pool.ts';
+import { type RbdSegmentNotes, rbdSegmentNotes, takeLeftRbdImage } from './rbd-resume.ts';
 import { type RbdRoom, rbdRoom } from './rbd-room.ts';
 
 export interface RbdSinkOptions {
@@ -37,15 +38,33 @@ export function rbdSink(options: RbdSinkOptions): ImageSink {
       const images = rbdImages(options.pool, signal);
       const room = rbdRoom(options, images);
       await room.reserve(expected.neededBytes ?? expected.sizeBytes ?? 0);
-      await removeStaleRbdPartials(images, `${rbdPartialPrefix}${options.image}.`);
-      const partial = newPartialName(options.image);
+      const { resume } = expected;
+      const left = await takeLeftRbdImage(images, options.image, expected).catch((error: unknown) => {
+        room.release();
+        throw error;
+      });
+      const partial = left?.partial ?? newPartialName(options.image);
       try {
-        await images.create(partial, Math.max(roomBytes, expected.sizeBytes ?? 0));
+        await removeStaleRbdPartials(
+          images,
+          `${rbdPartialPrefix}${options.image}.`,
+          (name) => name !== partial && isOfImage(name, options.image),
+        );
+        if (!left) await images.create(partial, Math.max(roomBytes, expected.sizeBytes ?? 0));
         const device = await openRbdDevice(options.pool, partial, signal);
-        return openImage(options, partial, { device, room, signal });
+        const kept = left?.kept ?? [];
+        // not the signal of the transfer: what is left is noted after its end
+        const lasting = rbdImages(options.pool, new AbortController().signal);
+        const log =
+          resume && rbdSegmentNotes(resume, kept, { images: lasting, partial, flush: device.flush });
+        const segmentBytes = resume?.segmentBytes ?? 0;
+        const end = kept.length === 0 ? 0 : (Math.max(...kept) + 1) * segmentBytes;
+        const sizeBytes = Math.min(end, expected.sizeBytes ?? end);
+        return openImage(options, partial, { device, room, signal, kept, log, sizeBytes, segmentBytes });
       } catch (error) {
         room.release();
-        await images.remove(partial);
+        // what another fetch may go on with is worth more than an empty image
+        if (!left) await images.remove(partial);
         throw error;
       }
     },
@@ -56,16 +75,24 @@ export function rbdSink(options: RbdSinkOptions): ImageSink {
 function openImage(
   options: RbdSinkOptions,
   firstPartial: string,
-  opened: { readonly device: RbdDevice; readonly room: RbdRoom; readonly signal: AbortSignal },
+  opened: {
+    readonly device: RbdDevice;
+    readonly room: RbdRoom;
+    readonly signal: AbortSignal;
+    readonly kept: readonly number[];
+    readonly log: RbdSegmentNotes | undefined;
+    readonly sizeBytes: number;
+    readonly segmentBytes: number;
+  },
 ): OpenImage {
   const { pool, image, onCommitStep = () => {} } = options;
   // not the signal of the transfer: what is tidied up is tidied up after its end
   const images = rbdImages(pool, new AbortController().signal);
   let partial = firstPartial;
   let { device } = opened;
-  const { room } = opened;
-  let sizeBytes = 0;
-  let state: 'writing' | 'committed' | 'aborted' = 'writing';
+  const { room, log } = opened;
+  let { sizeBytes } = opened;
+  let state: 'writing' | 'committed' | 'aborted' | 'suspended' = 'writing';
   const guarded = async <T>(action: () => Promise<T>): Promise<T> => {
     if (state !== 'writing') throw new Error(`the image was ${state}`);
     try {
@@ -90,6 +117,7 @@ function openImage(
   const convert = async (converter: ImageConverter) => {
     await room.require(sizeBytes);
     await device.flush();
+    await log?.remove();
     await close();
     await images.resize(partial, sizeBytes, { shrink: true });
     const arrived = partial;
@@ -107,7 +135,7 @@ function openImage(
     await images.remove(arrived);
   };
   return {
-    kept: [],
+    kept: opened.kept,
     get sizeBytes() {
       return sizeBytes;
     },
@@ -126,8 +154,7 @@ function openImage(
         await Promise.all(runs.map(([from, to]) => device.write(position + from, bytes.subarray(from, to))));
         sizeBytes = Math.max(sizeBytes, position + bytes.length);
       }),
-    // nothing is kept for a later opening
-    note: async () => {},
+    note: async (segment) => log?.note(segment),
     hasRoomFor: (bytes) =>
       room.require(bytes).then(
         () => true,
@@ -145,6 +172,8 @@ function openImage(
       guarded(async () => {
         await onCommitStep('flush');
         await device.flush();
+        // what has its snapshot is not gone on with: what was written then would be missing there
+        await log?.remove();
         await close();
         // Ceph takes it for an error when there is nothing to change
         if (device.sizeBytes !== sizeBytes) await images.resize(partial, sizeBytes, { shrink: true });
@@ -160,8 +189,16 @@ function openImage(
       }),
     abort,
     async suspend() {
-      await abort();
-      return 0;
+      if (state !== 'writing') return 0;
+      const segments = (await log?.save().catch(() => 0)) ?? 0;
+      if (segments === 0) {
+        await abort();
+        return 0;
+      }
+      state = 'suspended';
+      room.release();
+      await close();
+      return segments * opened.segmentBytes;
     },
   };
 }
