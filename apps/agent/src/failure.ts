@@ -8,7 +8,6 @@ export const agentErrors = {
   GUARD_FAILED: 'the program that ends instances of a lost host does not run on this host',
   POOL_FULL: 'the pool has no space left',
   POOL_TYPE_UNSUPPORTED: 'this cannot be done on a pool of this type',
-  FORMAT_UNSUPPORTED: 'an image of this format cannot be put on a pool of this type',
   TEMPLATE_MISSING: 'the template is not on the pool',
   VOLUME_UNREADABLE: 'a volume is not the qcow2 overlay it should be',
   VOLUME_MISSING: 'a volume is not on the pool',

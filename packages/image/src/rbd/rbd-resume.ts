@@ -69,6 +69,8 @@ export interface RbdSegmentNotes {
   note(segment: number): void;
   /** Flushes and writes the notes down. @returns how many segments they are */
   save(): Promise<number>;
+  /** Writes nothing more. Who writes notes has the image open, and it could not be removed. */
+  stop(): Promise<void>;
   /** Before the image changes into something else. */
   remove(): Promise<void>;
 }
@@ -81,9 +83,9 @@ export function rbdSegmentNotes(
   const noted = new Set(kept);
   let savedAt = performance.now();
   let saving: Promise<unknown> = Promise.resolve();
-  let removed = false;
+  let stopped = false;
   const write = async () => {
-    if (removed) return 0;
+    if (stopped) return 0;
     const segments = bitsOf(noted);
     const { size } = noted;
     await place.flush();
@@ -105,9 +107,12 @@ export function rbdSegmentNotes(
       save().catch(() => {});
     },
     save,
-    async remove() {
-      removed = true;
+    async stop() {
+      stopped = true;
       await saving;
+    },
+    async remove() {
+      await this.stop();
       await place.images.removeMeta(place.partial, metaKey);
     },
   };

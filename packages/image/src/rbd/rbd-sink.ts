@@ -110,6 +110,7 @@ function openImage(
     if (state !== 'writing') return;
     state = 'aborted';
     room.release();
+    await log?.stop();
     await close();
     await images.remove(partial);
   };
