@@ -38,8 +38,8 @@ test('what a killed writer had noted is taken over once, and by nobody who wants
   const expected = { resume, sizeBytes: 20_000_000 };
   child.stdin?.end(JSON.stringify({ pool, image: 'template', resume }));
   await once(child.stdout!, 'data');
-  const [left] = await images.list();
-  assert.ok(left?.startsWith(`${rbdPartialPrefix}template.`));
+  const [left = ''] = await images.list();
+  assert.ok(left.startsWith(`${rbdPartialPrefix}template.`));
   await until('its notes are not written', () => isResumable(images, left, 60_000));
   // as long as it lives it is nobody else's
   const beside = await rbdSink({ pool, image: 'template' }).open(signal, expected);
