@@ -9,7 +9,6 @@ export const agentErrors = {
   FENCING_FAILED: 'a client that may not use a disk any more cannot be shut out',
   POOL_FULL: 'the pool has no space left',
   POOL_TYPE_UNSUPPORTED: 'this cannot be done on a pool of this type',
-  FORMAT_UNSUPPORTED: 'an image of this format cannot be put on a pool of this type',
   IMAGE_SERVER_OFF: 'the host serves no images to others',
   TEMPLATE_MISSING: 'the template is not on the pool',
   VOLUME_UNREADABLE: 'a volume is not the qcow2 overlay it should be',

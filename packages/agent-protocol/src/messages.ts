@@ -236,7 +236,7 @@ export const agentMethods = {
       /** True when the file was there already, or was made of `same`, and nothing was moved. */
       reused: z.boolean(),
       /** How the file was made of `same`. */
-      linked: z.enum(['reflink', 'hard-link']).optional(),
+      linked: z.enum(['reflink', 'hard-link', 'clone']).optional(),
       /** Digest of the transferred bytes, `{ALG}hex`. */
       checksum: z.string(),
       attempts: z.array(sourceAttempt),

@@ -305,11 +305,6 @@ export const fetchErrors = {
     summary: 'the program that converts this kind of image is not installed on this host',
     nextStep: 'install qemu-utils and util-linux on the host',
   },
-  CONVERSION_NEEDS_FILES: {
-    outcome: 'next-source',
-    summary: 'this image would have to be converted, and an RBD pool has no files for that',
-    nextStep: 'register it as raw, or as a qcow2 that is not packed, from a server that sends parts of files',
-  },
   CONVERT_FAILED: {
     outcome: 'refused',
     summary: 'the image cannot be converted to what the pool stores',

@@ -153,6 +153,15 @@ export interface ExpectedImage {
   readonly resume?: { readonly identity: string; readonly segmentBytes: number };
 }
 
+/** What the paths that a converter is given lead to: files, or sockets of NBD servers that each serve one client. */
+export type ConversionPlaces = 'files' | 'nbd-sockets';
+
+export interface ImageConverter {
+  convert(from: string, to: string, places: ConversionPlaces): Promise<void>;
+  /** How large the result is going to be, for places that are made before it is written. */
+  resultBytes(from: string, places: ConversionPlaces): Promise<number>;
+}
+
 export interface OpenImage {
   /** Segments an interrupted writing left, by number. What they hold has to be verified like anything else. */
   readonly kept: readonly number[];
@@ -174,11 +183,8 @@ export interface OpenImage {
   readonly sizeBytes: number;
   /** The image has this size: what is not written reads as zeros, what is written beyond is not of it. */
   setSize(bytes: number): void;
-  /**
-   * Hands the paths of what was written and of a new hidden file to a converter; what it wrote takes the place of what
-   * was there. Absent where images are no files.
-   */
-  convert?(converter: (from: string, to: string) => Promise<void>): Promise<void>;
+  /** Hands what was written and a new hidden place to a converter; what it wrote takes the place of what was there. */
+  convert(converter: ImageConverter): Promise<void>;
   /** Syncs the data, checks the size, renames to the final name, syncs the directory: in this order. */
   commit(expectedSizeBytes: number): Promise<void>;
   /** Removes every trace. Safe to call after commit or suspend, when it does nothing. */

@@ -1,9 +1,11 @@
 import type { AgentMethods, ParamsOf, ResultOf } from '@millrace/agent-protocol';
-import { type Logger, redactUrl } from '@millrace/core';
+import { describeError, type Logger, redactUrl } from '@millrace/core';
 import { rbdImages } from '@millrace/image/rbd-images';
-import { fail } from '../failure.ts';
+import { copyRbdImage } from '@millrace/image/rbd-names';
+import type { RbdPool } from '@millrace/image/rbd-pool';
 import type { Lanes } from '../lanes.ts';
 import { type ImageEngine, imageRequestOf } from '../storage/image-engine.ts';
+import { poolReserve } from '../storage/pool.ts';
 import { rbdPoolOf } from '../storage/rbd-access.ts';
 import { rbdImageName, rbdLane } from '../storage/rbd-name.ts';
 import type { Transfers } from '../storage/transfers.ts';
@@ -31,14 +33,17 @@ export function makeRbdTemplatePrepare(deps: {
       const log = deps.log.child({ operation: id, template: installPath });
       const sizeBytes = await rbdImages(rbdPool, signal).sizeOf(image);
       if (sizeBytes) return reused(params, sizeBytes);
-      requireFormat(params);
+      const copied = await copy(params, rbdPool, { log, signal });
+      if (copied) return copied;
       const request = imageRequestOf(params);
       const engine = await deps.engine();
       log.info({ url: redactUrl(source.url), pool: pool.path }, 'transfer begins');
       const transfers = await deps.transfers();
       using grant = transfers.begin(params.policy, params.priority ?? 'deployment');
       const stored = source.format === 'iso' ? request : { ...request, storeFormat: 'raw' as const };
-      const fetched = await engine.fetchImage(stored, engine.rbdSink({ pool: rbdPool, image }), {
+      const { ledger } = transfers;
+      const sink = engine.rbdSink({ pool: rbdPool, image, reserve: poolReserve, ledger });
+      const fetched = await engine.fetchImage(stored, sink, {
         ...grant.options,
         signal,
         log,
@@ -49,13 +54,27 @@ export function makeRbdTemplatePrepare(deps: {
   };
 }
 
-/** The converter of the other formats wants files. */
-function requireFormat({ source: { format } }: Params): void {
-  if (format === 'qcow2' || format === 'raw' || format === 'iso') return;
-  fail(
-    'FORMAT_UNSUPPORTED',
-    `images of the format ${format} cannot be put on an RBD pool: register the image as qcow2 or raw`,
-  );
+/** Another template's image with the same bytes is this one's, too. Where that cannot be done the image is fetched. */
+async function copy(
+  params: Params,
+  pool: RbdPool,
+  { log, signal }: { readonly log: Logger; readonly signal: AbortSignal },
+): Promise<Result | undefined> {
+  const { same, installPath } = params;
+  if (same === undefined) return undefined;
+  const images = rbdImages(pool, signal);
+  const image = rbdImageName(installPath);
+  try {
+    await copyRbdImage(images, rbdImageName(same), image);
+    const sizeBytes = await images.sizeOf(image);
+    if (!sizeBytes) return undefined;
+    log.info({ same }, 'the image was in the pool under another name');
+    return { ...reused(params, sizeBytes), linked: 'clone' };
+  } catch (error) {
+    signal.throwIfAborted();
+    log.warn({ same, reason: describeError(error) }, 'the same image cannot be cloned: fetched');
+    return undefined;
+  }
 }
 
 function reused({ installPath, source }: Params, sizeBytes: number): Result {

@@ -1,4 +1,5 @@
 import { rbdImages, rbdPartialPrefix, removeStaleRbdPartials } from '@millrace/image/rbd-images';
+import { removeRbdImage } from '@millrace/image/rbd-names';
 import type { Lanes } from '../lanes.ts';
 import { rbdPoolOf } from '../storage/rbd-access.ts';
 import { rbdImageName, rbdLane } from '../storage/rbd-name.ts';
@@ -11,7 +12,7 @@ export function makeRbdTemplateRemove(deps: { readonly lanes: Lanes }): Handler<
       const images = rbdImages(rbdPoolOf(pool), signal);
       const name = rbdImageName(installPath);
       await removeStaleRbdPartials(images, `${rbdPartialPrefix}${name}.`);
-      await images.remove(name);
+      await removeRbdImage(images, name);
       return {};
     });
 }

@@ -15,8 +15,11 @@ export function makeRbdVolumeCreate(deps: { readonly lanes: Lanes }): Handler<'v
       const images = rbdImages(rbdPoolOf(pool), signal);
       const name = rbdImageName(path);
       const making = makingName(name);
-      // a new image takes no space: what its guest writes does
-      const answer = (virtualSizeBytes: number) => ({ path, virtualSizeBytes, physicalSizeBytes: 0 });
+      const answer = async (virtualSizeBytes: number) => ({
+        path,
+        virtualSizeBytes,
+        physicalSizeBytes: await images.usedBytes(name),
+      });
       await images.remove(making);
       const present = await images.sizeOf(name);
       if (present !== undefined && !replace) return answer(present);

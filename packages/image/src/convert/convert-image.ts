@@ -1,12 +1,18 @@
 import { open } from 'node:fs/promises';
 import { dirname, isAbsolute } from 'node:path';
 import type { Readable } from 'node:stream';
-import { describeError, spawnProgram } from '@millrace/core';
-import { type ConfinedCommand, type Confinement, findConfinement } from '../confine/confinement.ts';
+import { describeError, MillraceError, runProgram, spawnProgram } from '@millrace/core';
+import { z } from 'zod';
+import {
+  type ConfinedCommand,
+  type Confinement,
+  findConfinement,
+  type ReachableFiles,
+} from '../confine/confinement.ts';
 import { findProgram } from '../confine/find-program.ts';
 import { FetchFault } from '../errors.ts';
 import { storageFault } from '../sink/storage-faults.ts';
-import type { ForeignFormat } from '../types.ts';
+import type { ConversionPlaces, ForeignFormat } from '../types.ts';
 import { judgeConversion } from './judge-conversion.ts';
 
 export interface Conversion {
@@ -16,6 +22,8 @@ export interface Conversion {
   readonly to: 'qcow2' | 'raw';
   /** Where the result goes: absolute, its directory exists. Written anew; worth nothing when the conversion fails. */
   readonly output: string;
+  /** Default `files`. A socket's server has what is to be written, as large as the result, and nothing in it yet. */
+  readonly places?: ConversionPlaces | undefined;
   /** The largest offset that may be written: of a raw result its virtual size, of qcow2 that and some for its tables. */
   readonly maxOutputBytes: number;
   readonly signal: AbortSignal;
@@ -38,16 +46,17 @@ const limits = { memoryBytes: 2 * 1024 ** 3, cpuSeconds: 12 * 3600, openFiles: 6
  * `DECODER_FAILED` when it was killed; the signal's reason when aborted
  */
 export async function convertImage(conversion: Conversion): Promise<ConfinedCommand['confinedBy']> {
-  const { path, output, signal } = conversion;
+  const { path, output, signal, places = 'files' } = conversion;
   if (!isAbsolute(path) || !isAbsolute(output)) throw new Error('paths of a conversion are absolute');
   signal.throwIfAborted();
-  const command = await confinedCommand(conversion);
+  const command = await conversionCommand(conversion);
   // it is reached through a mount of the file itself, which must therefore be there
-  try {
-    await (await open(output, 'a', 0o600)).close();
-  } catch (error) {
-    throw await storageFault(error, dirname(output), 0);
-  }
+  if (places === 'files')
+    try {
+      await (await open(output, 'a', 0o600)).close();
+    } catch (error) {
+      throw await storageFault(error, dirname(output), 0);
+    }
   const child = spawnProgram(command.file, command.argv, {
     signal,
     wholeGroup: true,
@@ -70,17 +79,75 @@ export async function convertImage(conversion: Conversion): Promise<ConfinedComm
   return command.confinedBy;
 }
 
-async function confinedCommand(conversion: Conversion): Promise<ConfinedCommand> {
-  const { path, from, to, output, maxOutputBytes, signal } = conversion;
-  const confinement = conversion.confinement ?? (await findConfinement(signal));
-  if (confinement === undefined) throw new FetchFault('CONVERTER_MISSING', 'prlimit');
+const infoOutput = z.object({ 'virtual-size': z.number().int().nonnegative() });
+
+/**
+ * How many bytes a raw result will have. Not always what the image's header says: QEMU takes the size of some VHDs from
+ * their geometry.
+ * @throws FetchFault as `convertImage`; `IMAGE_TOO_LARGE`
+ */
+export async function convertedBytes(
+  conversion: Pick<Conversion, 'path' | 'from' | 'places' | 'signal' | 'confinement'> & {
+    readonly maxVirtualSizeBytes: number;
+  },
+): Promise<number> {
+  const { path, from, places = 'files', signal, maxVirtualSizeBytes } = conversion;
+  const argv = ['info', '--output', 'json', '--image-opts', imageOptions(driverOf[from], path, places)];
+  const command = await confinedQemuImg(conversion, argv, { fileBytes: 0, files: reachable(places, [path]) });
+  try {
+    const { stdout } = await runProgram(command.file, command.argv, { signal, wholeGroup: true });
+    const bytes = infoOutput.parse(JSON.parse(stdout))['virtual-size'];
+    if (bytes > maxVirtualSizeBytes) throw new FetchFault('IMAGE_TOO_LARGE', `${bytes} bytes`);
+    return bytes;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof MillraceError) || error.code !== 'PROGRAM_FAILED') throw error;
+    const { exitCode, stderr } = error.details;
+    judgeConversion({ code: Number(exitCode), signal: null }, String(stderr), [path]);
+    throw error;
+  }
+}
+
+async function conversionCommand(conversion: Conversion): Promise<ConfinedCommand> {
+  const { path, from, to, output, maxOutputBytes, places = 'files' } = conversion;
+  const argv =
+    places === 'files'
+      ? ['-f', driverOf[from], '-O', to, path, output]
+      : [
+          ...['--image-opts', '--target-image-opts', '-n', '--target-is-zero'],
+          ...[imageOptions(driverOf[from], path, places), imageOptions(to, output, places)],
+        ];
+  return confinedQemuImg(conversion, ['convert', '-p', ...cacheModes, ...argv], {
+    fileBytes: maxOutputBytes,
+    files: places === 'files' ? { read: [path], write: [output] } : reachable(places, [path, output]),
+  });
+}
+
+/** Who connects to a socket writes to it, whatever it reads there. */
+function reachable(places: ConversionPlaces, paths: readonly string[]): ReachableFiles {
+  return places === 'files' ? { read: paths } : { write: paths };
+}
+
+/** In QEMU's notation a comma is doubled. */
+function imageOptions(driver: string, path: string, places: ConversionPlaces): string {
+  const escaped = path.replaceAll(',', ',,');
+  const file =
+    places === 'files'
+      ? `file.driver=file,file.filename=${escaped}`
+      : `file.driver=nbd,file.server.type=unix,file.server.path=${escaped}`;
+  return `driver=${driver},${file}`;
+}
+
+async function confinedQemuImg(
+  { confinement, signal }: Pick<Conversion, 'confinement' | 'signal'>,
+  argv: readonly string[],
+  { fileBytes, files }: { readonly fileBytes: number; readonly files: ReachableFiles },
+): Promise<ConfinedCommand> {
+  const found = confinement ?? (await findConfinement(signal));
+  if (found === undefined) throw new FetchFault('CONVERTER_MISSING', 'prlimit');
   const program = await findProgram('qemu-img');
   if (program === undefined) throw new FetchFault('CONVERTER_MISSING', 'qemu-img');
-  const argv = ['convert', '-p', '-f', driverOf[from], '-O', to, ...cacheModes, path, output];
-  return confinement.command(program, argv, {
-    limits: { ...limits, fileBytes: maxOutputBytes },
-    files: { read: [path], write: [output] },
-  });
+  return found.command(program, argv, { limits: { ...limits, fileBytes }, files });
 }
 
 /**

@@ -9,13 +9,25 @@ export const imageSnapshot = 'millrace';
 export const rbdPartialPrefix = '.millrace-partial-';
 
 const listOutput = z.array(z.string());
-const infoOutput = z.object({ size: z.number().int().nonnegative() });
+const infoOutput = z.object({
+  size: z.number().int().nonnegative(),
+  parent: z
+    .object({ pool: z.string(), image: z.string(), trash: z.boolean(), overlap: z.number() })
+    .optional(),
+});
+const usedOutput = z.object({ images: z.array(z.object({ name: z.string(), used_size: z.number() })) });
+const statusOutput = z.object({ watchers: z.array(z.unknown()) });
+const metaOutput = z.record(z.string(), z.string());
+const childrenOutput = z.array(z.object({ pool: z.string(), image: z.string() }));
 const snapshotsOutput = z.array(
   z.object({ name: z.string(), protected: z.union([z.boolean(), z.enum(['true', 'false'])]) }),
 );
 const spaceOutput = z.object({
   pools: z.array(
-    z.object({ name: z.string(), stats: z.object({ stored: z.number(), max_avail: z.number() }) }),
+    z.object({
+      name: z.string(),
+      stats: z.object({ stored: z.number(), max_avail: z.number(), quota_bytes: z.number() }),
+    }),
   ),
 });
 
@@ -33,6 +45,18 @@ export interface RbdImages {
   /** Larger, or smaller where `shrink` says so. */
   resize(name: string, sizeBytes: number, options?: { readonly shrink: boolean }): Promise<void>;
   rename(from: string, to: string): Promise<void>;
+  /** What it takes in the pool, its snapshot included and what it stands on not. Of a clone: what was written to it. */
+  usedBytes(name: string): Promise<number>;
+  /** The image of this pool whose bytes it stands on, when all of its bytes may be that one's. */
+  baseOf(name: string): Promise<string | undefined>;
+  /** What stands on a committed image, and whether that is an image which others may stand on. */
+  standingOn(name: string): Promise<readonly { readonly name: string; readonly committed: boolean }[]>;
+  /** Whether somebody has it open, or was killed with it open less than 30 s ago. */
+  isOpen(name: string): Promise<boolean>;
+  metaOf(name: string, key: string): Promise<string | undefined>;
+  setMeta(name: string, key: string, value: string): Promise<void>;
+  /** Nothing there is fine. */
+  removeMeta(name: string, key: string): Promise<void>;
   /** Makes the snapshot that clones stand on. */
   protect(name: string): Promise<void>;
   /** A disk that stands on a committed image and takes space only for what is written to it. */
@@ -70,6 +94,42 @@ export function rbdImages(pool: RbdPool, signal: AbortSignal): RbdImages {
         throw error;
       }
     },
+    async usedBytes(name) {
+      const found = usedOutput.parse(JSON.parse(await rbd('du', '--format', 'json', named(name))));
+      return found.images.reduce((sum, one) => sum + one.used_size, 0);
+    },
+    async baseOf(name) {
+      const { size, parent } = infoOutput.parse(
+        JSON.parse(await rbd('info', '--format', 'json', named(name))),
+      );
+      const whole = parent && parent.pool === pool.pool && !parent.trash && parent.overlap === size;
+      return whole ? parent.image : undefined;
+    },
+    async standingOn(name) {
+      const children = childrenOutput.parse(
+        JSON.parse(await rbd('children', '--format', 'json', snapshotOf(name))),
+      );
+      return Promise.all(
+        children.map(async ({ pool: place, image }) => ({
+          name: image,
+          committed:
+            place === pool.pool && (await snapshots(image)).some((one) => one.name === imageSnapshot),
+        })),
+      );
+    },
+    isOpen: async (name) =>
+      statusOutput.parse(JSON.parse(await rbd('status', '--format', 'json', named(name)))).watchers.length >
+      0,
+    async metaOf(name, key) {
+      const printed = (await rbd('image-meta', 'list', '--format', 'json', named(name))).trim();
+      return printed === '' ? undefined : metaOutput.parse(JSON.parse(printed))[key];
+    },
+    async setMeta(name, key, value) {
+      await rbd('image-meta', 'set', named(name), key, value);
+    },
+    async removeMeta(name, key) {
+      if ((await images.metaOf(name, key)) !== undefined) await rbd('image-meta', 'remove', named(name), key);
+    },
     async create(name, sizeBytes) {
       const features = ['layering', 'exclusive-lock', 'object-map', 'fast-diff'];
       const argv = features.flatMap((feature) => ['--image-feature', feature]);
@@ -100,10 +160,13 @@ export function rbdImages(pool: RbdPool, signal: AbortSignal): RbdImages {
       await rbd('rm', '--no-progress', named(name));
     },
     async space() {
-      const { pools } = spaceOutput.parse(JSON.parse(await run('ceph', ['df', '--format', 'json'])));
+      const { pools } = spaceOutput.parse(
+        JSON.parse(await run('ceph', ['df', 'detail', '--format', 'json'])),
+      );
       const found = pools.find(({ name }) => name === pool.pool);
-      const { stored = 0, max_avail: freeBytes = 0 } = found?.stats ?? {};
-      return freeBytes === 0 && stored === 0 ? undefined : { capacityBytes: stored + freeBytes, freeBytes };
+      const { stored = 0, max_avail: available = 0, quota_bytes: quota = 0 } = found?.stats ?? {};
+      const freeBytes = quota === 0 ? available : Math.max(0, Math.min(available, quota - stored));
+      return available === 0 && stored === 0 ? undefined : { capacityBytes: stored + freeBytes, freeBytes };
     },
   };
   return images;
@@ -114,10 +177,14 @@ export function rbdImages(pool: RbdPool, signal: AbortSignal): RbdImages {
  * writer for alive until 30 s after its last sign of life.
  * @returns what was removed
  */
-export async function removeStaleRbdPartials(images: RbdImages, prefix = rbdPartialPrefix) {
+export async function removeStaleRbdPartials(
+  images: RbdImages,
+  prefix = rbdPartialPrefix,
+  isStale: (name: string) => boolean | Promise<boolean> = () => true,
+) {
   const removed: string[] = [];
   for (const name of await images.list()) {
-    if (!name.startsWith(prefix)) continue;
+    if (!name.startsWith(prefix) || !(await isStale(name))) continue;
     try {
       await images.remove(name);
       removed.push(name);

@@ -57,6 +57,8 @@ export async function withSecretFile<T>(
   }
 }
 
+/** A cluster that is slow and well answers within a second or two; without a limit a client asks for five minutes. */
+const connectWithinSeconds = 30;
 /** Fails rather than waits for ever for monitors that do not answer. */
 const limitSeconds = 120;
 
@@ -73,7 +75,17 @@ export async function runCeph(
 ): Promise<string> {
   requireRbdPool(pool);
   return withSecretFile(pool, async (descriptor) => {
-    const access = ['--conf', '/dev/null', '-m', pool.monitors.join(','), '--id', pool.user];
+    const patience = program === 'ceph' ? '--connect-timeout' : '--client-mount-timeout';
+    const access = [
+      patience,
+      String(connectWithinSeconds),
+      '--conf',
+      '/dev/null',
+      '-m',
+      pool.monitors.join(','),
+      '--id',
+      pool.user,
+    ];
     try {
       const { stdout } = await runProgram(program, [...access, '--keyfile', '/proc/self/fd/3', ...argv], {
         signal: AbortSignal.any([signal, AbortSignal.timeout(limitSeconds * 1000)]),

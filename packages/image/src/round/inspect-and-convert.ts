@@ -1,5 +1,4 @@
-import { convertImage } from '../convert/convert-image.ts';
-import { FetchFault } from '../errors.ts';
+import { convertedBytes, convertImage } from '../convert/convert-image.ts';
 import { inspectWhole, isForeign } from '../inspect/inspect-image.ts';
 import type { ClusterMap } from '../map/cluster-map.ts';
 import type { FetchedImage, ForeignFormat, ImageFormat, OpenImage } from '../types.ts';
@@ -36,10 +35,13 @@ export async function inspectAndConvert(
   const from = found.format;
   if (from === 'raw' || from === 'iso') throw new Error('nothing else is converted');
   journal.enterPhase('converting');
-  if (!image.convert) throw new FetchFault('CONVERSION_NEEDS_FILES', `${from} arrived where ${to} is stored`);
-  await image.convert(async (path, output) => {
-    const maxOutputBytes = largestResult(to, found.virtualSizeBytes);
-    await convertImage({ path, from, to, output, maxOutputBytes, signal: options.signal });
+  const { signal } = options;
+  await image.convert({
+    async convert(path, output, places) {
+      const maxOutputBytes = largestResult(to, found.virtualSizeBytes);
+      await convertImage({ path, from, to, output, places, maxOutputBytes, signal });
+    },
+    resultBytes: (path, places) => convertedBytes({ path, from, places, maxVirtualSizeBytes, signal }),
   });
   journal.enterPhase('inspecting');
   const converted = await inspect(to);

@@ -214,7 +214,7 @@ function openImage(partial: Partial): OpenImage {
         await removeIfThere(converted);
         try {
           await partial.file.handle.truncate(sizeBytes);
-          await converter(resolve(path), resolve(converted));
+          await converter.convert(resolve(path), resolve(converted), 'files');
           const file = await openImageFile(converted, 0, 0o600);
           await requireSameFile(partial.file.handle, path);
           await rename(converted, path);

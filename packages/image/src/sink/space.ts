@@ -59,8 +59,15 @@ export interface SpaceDemand {
 
 /** @throws FetchFault `POOL_FULL` with figures: better now than after hours, or with others out of space. */
 export async function requireSpace(demand: SpaceDemand): Promise<void> {
+  requireSpaceOf(await spaceOf(demand.directory), demand);
+}
+
+/** The same where somebody else than the file system tells the space; `undefined`: nobody does. */
+export function requireSpaceOf(
+  space: { readonly capacityBytes: number; readonly freeBytes: number } | undefined,
+  demand: SpaceDemand,
+): void {
   const { directory, neededBytes, writtenBytes, promisedBytes } = demand;
-  const space = await spaceOf(directory);
   if (space === undefined) return;
   const reserved = Math.ceil(demand.reserve?.(space.capacityBytes) ?? 0);
   if (neededBytes <= space.freeBytes - reserved - promisedBytes) return;
