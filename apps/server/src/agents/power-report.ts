@@ -54,8 +54,9 @@ export function judgePowerReport(
   }
   // what is left of it where it ran before: its definition, which could be started behind our back
   if (reported === 'Stopped' && !here && leftBehind.has(vm.state))
-    // where it ran last its definition is at home, as long as there is an instance
-    if (vm.lastHostId !== reportingHostId || vm.state === 'Expunged') return { kind: 'stray' };
+    if (vm.lastHostId !== reportingHostId || vm.state === 'Expunged')
+      // where it ran last its definition is at home, as long as there is an instance
+      return { kind: 'stray' };
   if (!here) return nothing;
   switch (vm.state) {
     case 'Running':

@@ -1,9 +1,9 @@
 import { entityNotFound, invalidParameter, missingParameter, specs } from '@millrace/api';
+import { beginStoreDownload } from '../jobs/store-downloads.ts';
 import { recordEvent } from '../store/events.ts';
 import { everything } from '../store/paging.ts';
 import { addZonesToTemplate, lockTemplate, zoneIdsOf } from '../store/templates.ts';
 import { listZoneRows } from '../store/zone-list.ts';
-import { beginStoreDownload } from '../jobs/store-downloads.ts';
 import { implement } from './command.ts';
 import { reachOf } from './scope.ts';
 

@@ -10,6 +10,7 @@ import {
   templateUrl,
   wordSize,
 } from '../domain/template-registration.ts';
+import { beginStoreDownload, demandStores, haveStores } from '../jobs/store-downloads.ts';
 import type { Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
 import { defaultOsType, findOsType } from '../store/guest-os.ts';
@@ -17,7 +18,6 @@ import { everything } from '../store/paging.ts';
 import { readSettings } from '../store/settings.ts';
 import { insertTemplate } from '../store/templates.ts';
 import { listZoneRows } from '../store/zone-list.ts';
-import { beginStoreDownload, haveStores } from '../jobs/store-downloads.ts';
 import type { Caller, CommandDependencies } from './command.ts';
 import { demandResources } from './demand-resources.ts';
 import { lookAtSource } from './look-at-source.ts';
@@ -75,6 +75,7 @@ export async function registerImage(
     zoneIds,
     setting: settings['template.direct.download.default'],
   });
+  if (!direct) await demandStores(database, zoneIds);
   const { checksum, details, report, warnings } = await lookAtSource(context, {
     ...image,
     zoneIds,

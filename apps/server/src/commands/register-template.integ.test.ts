@@ -122,7 +122,7 @@ test('directdownload may be left out unless the operator decided otherwise', asy
   await api.call('updateConfiguration', { name, value: 'false' });
   const refused = await api.call('registerTemplate', params);
   assert.equal(refused.status, 431);
-  assert.match(String(refused.content['errortext']), /no secondary storage.*directdownload=true/);
+  assert.match(String(refused.content['errortext']), /must be true: zone zone1 has no image store/);
 });
 
 test('when no mirror is usable the reason of each is told, without its credentials', async (t) => {

@@ -11,6 +11,7 @@ import {
   type TemplateFormat,
   templateUrl,
 } from '../domain/template-registration.ts';
+import { beginStoreDownload } from '../jobs/store-downloads.ts';
 import type { Database, Executor } from '../store/database.ts';
 import { recordEvent } from '../store/events.ts';
 import { findOsType } from '../store/guest-os.ts';
@@ -19,7 +20,6 @@ import { readSettings } from '../store/settings.ts';
 import { contentDigestsOf, pendingUseOfImage, setImageAside } from '../store/template-images.ts';
 import { type ImageKind, lockTemplate, templateDetailsOf, zoneIdsOf } from '../store/templates.ts';
 import { pendingJobOf } from '../store/virtual-machines.ts';
-import { beginStoreDownload } from '../jobs/store-downloads.ts';
 import type { Caller, CommandDependencies } from './command.ts';
 import { type LookedAtSource, lookAtSource } from './look-at-source.ts';
 import { onlyOne } from './probe-source.ts';

@@ -88,16 +88,13 @@ test('what CloudStack has and Millrace deliberately has not answers 432 with wha
   const api = await withTestApi(t);
   const user = await addTenant(api.database, 'ann');
   for (const keys of [user, api.admin]) {
-    const answer = await api.call('extractTemplate', { id: 'x', mode: 'HTTP_DOWNLOAD' }, keys);
+    const answer = await api.call('extractVolume', { id: 'x', mode: 'HTTP_DOWNLOAD' }, keys);
     assert.equal(answer.status, 432);
     assert.equal(answer.content['cserrorcode'], 9999);
-    assert.match(
-      String(answer.content['errortext']),
-      /^There is no extractTemplate: there is no secondary storage/,
-    );
+    assert.match(String(answer.content['errortext']), /^There is no extractVolume: disks are not exported/);
   }
   assert.match((await api.call('CREATETEMPLATE', {}, user)).text, /register its url with registerTemplate/);
-  assert.equal((await api.send('command=extractTemplate&response=json')).status, 401);
+  assert.equal((await api.send('command=extractVolume&response=json')).status, 401);
 });
 
 test('a command of another role looks like one that does not exist', async (t) => {

@@ -1,7 +1,7 @@
 import { invalidParameter } from '@millrace/api';
-import type { JobQueue } from './queue.ts';
 import type { Executor } from '../store/database.ts';
 import { storeToWriteTo } from '../store/image-stores.ts';
+import type { JobQueue } from './queue.ts';
 
 /** What is brought to image stores, and in whose name. */
 export interface StoreDownload {
@@ -50,6 +50,12 @@ async function noStoreIn(executor: Executor, zoneId: number) {
     'directdownload',
     `must be true: zone ${name} has no image store that can be written to, so hosts have to download images themselves; addImageStore adds one`,
   );
+}
+
+/** @throws ApiError 431 when a zone has no image store that can be written to */
+export async function demandStores(executor: Executor, zoneIds: readonly number[]): Promise<void> {
+  for (const zoneId of zoneIds)
+    if (!(await storeToWriteTo(executor, zoneId))) throw await noStoreIn(executor, zoneId);
 }
 
 /** Whether every one of these zones has an image store that can be written to. */

@@ -25,7 +25,7 @@ const tables = {
 export async function textsAt(executor: Executor, place: SettingPlace): Promise<Map<string, string>> {
   const id = (value: number | undefined) => sql`${value ?? null}::bigint`;
   const pool = (column: string) =>
-    sql`(select ${sql.ref(column)} from storage_pool where id = ${id(place.poolId)})`;
+    sql`(select ${sql.ref(column)} from data_store where id = ${id(place.poolId)})`;
   const { rows } = await sql<{ name: string; value: string; scope: SettingScope | 'global' }>`
     with cluster_here as (
       select coalesce(${id(place.clusterId)}, ${pool('cluster_id')}) as id

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { describeError } from '@millrace/core';
 import { attachPool } from '../agents/attach-pool.ts';
 import type { JobQueue } from '../jobs/queue.ts';
+import { beginStoreDownload } from '../jobs/store-downloads.ts';
 import { recordEvent } from '../store/events.ts';
 import {
   copyToCheck,
@@ -13,7 +14,6 @@ import { readSetting } from '../store/settings.ts';
 import { forgetVanished } from '../store/template-spool.ts';
 import { callHost } from './agent-call.ts';
 import { loadPlace } from './records.ts';
-import { beginStoreDownload } from '../jobs/store-downloads.ts';
 import { connectedHostOf, type TemplateCopyDeps } from './template-copies.ts';
 
 /** Brings image stores to machines that could look after them and do not yet. */

@@ -309,7 +309,10 @@ async function fromFirstThatWorks(
       if (code !== 'ALL_SOURCES_FAILED') damaged.add(supply.copy.spoolId);
       failed = error;
       nth++;
-      context.log.warn({ from: supply.copy.poolName, code, message }, 'the image does not come from this copy');
+      context.log.warn(
+        { from: supply.copy.poolName, code, message },
+        'the image does not come from this copy',
+      );
     }
   }
   throw failed;

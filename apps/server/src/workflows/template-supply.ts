@@ -50,7 +50,8 @@ export async function* suppliesOf(
     problems.length = 0;
     const copies = await context.read((database) => storedCopies(database, template.id, place.zoneId));
     for (const copy of copies) {
-      if (copy.poolId === place.poolId || damaged.has(copy.spoolId) || !isSameContent(copy, expected)) continue;
+      if (copy.poolId === place.poolId || damaged.has(copy.spoolId) || !isSameContent(copy, expected))
+        continue;
       try {
         const supply = await fromCopy(options, copy);
         offered++;

@@ -36,7 +36,10 @@ export const registerIso = defineCommand({
       'whether the guest takes a password',
       refused('what boots from an ISO takes no password', 'false'),
     ),
-    imagestoreuuid: param.string('the image store', refused('the image store of the zone with most space is taken')),
+    imagestoreuuid: param.string(
+      'the image store',
+      refused('the image store of the zone with most space is taken'),
+    ),
     account: param.string('the account that will own the ISO; needs domainid'),
     domainid: param.uuid('the domain of that account'),
     projectid: param.uuidOrAll('the project that will own it', refused('there are no projects')),
