@@ -191,7 +191,7 @@ export function Shell({ session, onEnd }: { readonly session: Session; readonly 
             {menu}
           </Drawer>
         )}
-        <Layout.Content id="content" style={{ padding: 24, minWidth: 0 }} role="main" tabIndex={-1}>
+        <Layout.Content id="content" style={{ minWidth: 0 }} role="main" tabIndex={-1}>
           <Outlet />
         </Layout.Content>
       </Layout>
