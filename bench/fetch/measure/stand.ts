@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { orAborted, spawnProgram } from '@millrace/core';
+import { orAborted, sleep, spawnProgram } from '@millrace/core';
 import { killTree, usageOf, watchMemory } from './process-tree.ts';
 
 /** What one run cost. */
@@ -79,6 +79,8 @@ export async function startStand(command: StandCommand, signal: AbortSignal): Pr
   const requireAnswer = async (word: string, patience: AbortSignal): Promise<string> => {
     const line = await answer(patience);
     if (line === word || line.startsWith(`${word} `)) return line;
+    // what it said of it comes by another pipe, maybe later
+    await sleep(100, patience);
     throw new Error(`${line.replace(/^failed /, '')} ${stderr.trim()}`.trim());
   };
   try {

@@ -159,6 +159,7 @@ import { updateStoragePool } from './update-storage-pool.ts';
 import { updateIso, updateTemplate } from './update-template.ts';
 import { updateVirtualMachine } from './update-virtual-machine.ts';
 import { createUser, deleteUser, disableUser, enableUser, lockUser, updateUser } from './users.ts';
+import { verifyTemplate } from './verify-template.ts';
 import { createVlanIpRange, deleteVlanIpRange, listVlanIpRanges } from './vlan-ip-ranges.ts';
 
 /** Every command but login and logout, which are about the HTTP session and live with it. */
@@ -320,6 +321,7 @@ export const commandTable: readonly Command[] = [
   prepareHostForMaintenance,
   prepareTemplate,
   evictTemplate,
+  verifyTemplate,
   probeTemplate,
   provisionTemplateDirectDownloadCertificate,
   queryAsyncJobResult,

@@ -258,6 +258,9 @@ async function images(world: World): Promise<{ readonly template: string; readon
   assert.ok(prepared['id'] && job);
   await api.jobEnd(String(job['jobid']));
   const pool = rows(await api.call('listStoragePools', {}))[0]!;
+  // what the hosts in memory find is not what they fetched
+  await api.database.updateTable('template_spool_ref').set({ file_digest: null }).execute();
+  await ask('verifyTemplate', { templateid: spare, storageid: idOf(pool) });
   await ask('evictTemplate', { templateid: spare, storageid: idOf(pool) });
   await tag(world, 'Template', template);
   await ask('listTemplates', { templatefilter: 'all' });

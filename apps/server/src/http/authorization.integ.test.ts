@@ -74,6 +74,7 @@ const table: Readonly<Record<string, Row>> = {
   listOsCategories: open,
   prepareTemplate: open,
   evictTemplate: open,
+  verifyTemplate: open,
   addImageStore: open,
   updateImageStore: open,
   deleteImageStore: open,

@@ -47,6 +47,7 @@ export interface JobParameters {
   disableAccount: { accountUuid: string };
   disableUser: { userUuid: string };
   prepareTemplate: { templateId: number; poolIds: readonly number[] };
+  verifyTemplate: { templateId: number; poolId: number };
   extractTemplate: { templateId: number; zoneId?: number };
   extractIso: { templateId: number; zoneId?: number };
   evictTemplate: { templateId: number; poolId: number };

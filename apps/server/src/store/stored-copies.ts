@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Executor } from './database.ts';
+import type { SpoolKey } from './template-spool.ts';
 
 /** A whole copy of a template, in a place from which hosts may get it. */
 export interface StoredCopy {
@@ -53,6 +54,28 @@ export async function storedCopies(
     .orderBy('template_spool_ref.id')
     .execute();
   return rows;
+}
+
+/** A template's whole copy in one place. */
+export async function storedCopyOn(
+  executor: Executor,
+  key: SpoolKey,
+): Promise<Pick<StoredCopy, 'spoolId' | 'poolId' | 'installPath' | 'fileDigest' | 'generation'> | undefined> {
+  return executor
+    .selectFrom('template_spool_ref')
+    .where('template_id', '=', key.templateId)
+    .where('pool_id', '=', key.poolId)
+    .where('state', '=', 'Ready')
+    .where('marked_for_gc', '=', false)
+    .where('install_path', 'is not', null)
+    .select([
+      'id as spoolId',
+      'pool_id as poolId',
+      sql<string>`install_path`.as('installPath'),
+      'file_digest as fileDigest',
+      'generation',
+    ])
+    .executeTakeFirst();
 }
 
 /** Hosts that reach a place and serve images. */

@@ -3,7 +3,6 @@ import { describeError } from '@millrace/core';
 import { attachPool } from '../agents/attach-pool.ts';
 import type { JobQueue } from '../jobs/queue.ts';
 import { beginStoreDownload } from '../jobs/store-downloads.ts';
-import { recordEvent } from '../store/events.ts';
 import {
   copyToCheck,
   missingStoreLinks,
@@ -13,6 +12,7 @@ import {
 import { readSetting } from '../store/settings.ts';
 import { forgetVanished } from '../store/template-spool.ts';
 import { callHost } from './agent-call.ts';
+import { recordDamage } from './record-damage.ts';
 import { loadPlace } from './records.ts';
 import { connectedHostOf, type TemplateCopyDeps } from './template-copies.ts';
 
@@ -105,30 +105,26 @@ export async function checkOneStoredCopy(
       log.warn({ store: copy.store_name, reason: describeError(error) }, 'a stored image cannot be checked');
       return undefined;
     }
-    await tellOfDamage(deps, copy, 'is gone from');
+    await tellOfDamage(deps, copy, 'gone');
     return 'gone';
   }
-  await tellOfDamage(deps, copy, 'was damaged on');
+  await tellOfDamage(deps, copy, 'damaged');
   return 'damaged';
 }
 
 async function tellOfDamage(
   { database, log }: TemplateCopyDeps,
   copy: NonNullable<Awaited<ReturnType<typeof copyToCheck>>>,
-  what: string,
+  kind: 'damaged' | 'gone',
 ): Promise<void> {
-  const isIso = copy.format.toUpperCase() === 'ISO';
-  const word = isIso ? 'ISO' : 'template';
-  const description = `the copy of ${word} ${copy.template_name} ${what} image store ${copy.store_name}: it is brought there again; see to the disks of that store`;
-  await database.transaction().execute(async (trx) => {
+  const said = await database.transaction().execute(async (trx) => {
     await forgetVanished(trx, copy);
-    await recordEvent(trx, {
-      type: isIso ? 'ISO.COPY.DAMAGED' : 'TEMPLATE.COPY.DAMAGED',
-      level: 'ERROR',
-      description,
-      resourceType: isIso ? 'Iso' : 'Template',
-      resourceUuid: copy.template_uuid,
-    });
+    const { template_uuid: templateUuid, template_name: templateName, format, store_name: placeName } = copy;
+    return recordDamage(
+      trx,
+      { templateUuid, templateName, format, role: 'Image', placeName, kind },
+      'it is brought there again; see to the disks of that store',
+    );
   });
-  log.error({ template: copy.template_uuid, store: copy.store_name }, description);
+  log.error({ template: copy.template_uuid, store: copy.store_name }, said);
 }

@@ -239,3 +239,33 @@ test('an image on a pool is offered to users when its host serves images', async
   assert.equal(template['storagetype'], 'primary');
   assert.equal(template['state'], 'DOWNLOAD_URL_CREATED');
 });
+
+test('a copy on a pool is verified when somebody asks; damage is told of, and goes unless a disk stands on it', async (t) => {
+  const fixture = await startWorkflows(t);
+  const { templateId, hosts, database, agents } = fixture;
+  const { hostId, poolId } = hosts[0]!;
+  const key = { templateId, poolId };
+  const becomes = (digit: string) =>
+    agents.script(hostId, 'template.digest', async () => ({
+      checksum: `{SHA-256}${digit.repeat(64)}`,
+      sizeBytes: 1000,
+    }));
+  await fixture.run('prepareTemplate', { templateId, poolIds: [poolId] });
+  await database.updateTable('template_spool_ref').set({ file_digest: null }).execute();
+  becomes('a');
+  const first = await fixture.run('verifyTemplate', key);
+  assert.match(JSON.stringify(first.job_result), /nothing was known of the file to compare it with/);
+  const second = await fixture.run('verifyTemplate', key);
+  assert.match(JSON.stringify(second.job_result), /it is what it was/);
+  const { vmId } = await fixture.newVm();
+  await fixture.run('deployVirtualMachine', { vmId, startVm: true });
+  becomes('b');
+  const used = await fixture.run('verifyTemplate', key);
+  assert.equal(used.job_status, 2);
+  assert.match(JSON.stringify(used.job_result), /was damaged on storage pool host-1-local: it is below ROOT/);
+  assert.equal((await fixture.spool(poolId))?.state, 'Ready');
+  await fixture.run('destroyVirtualMachine', { vmId, expunge: true });
+  const unused = await fixture.run('verifyTemplate', key);
+  assert.match(JSON.stringify(unused.job_result), /it is removed, and fetched again/);
+  assert.equal(await fixture.spool(poolId), undefined);
+});

@@ -17,8 +17,8 @@ import { prepareTemplate } from './prepare-template.ts';
 import { recoverLostHost } from './recover-lost-host.ts';
 import { resetPasswordForVirtualMachine, resetSSHKeyForVirtualMachine } from './reset-guest-access.ts';
 import { restoreVirtualMachine } from './restore-virtual-machine.ts';
-
 import { cancelStorageMaintenance, enableStorageMaintenance } from './storage-maintenance.ts';
+import { verifyTemplate } from './verify-template.ts';
 
 /** What each command's job does. */
 export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQueue }): JobDefinitions {
@@ -51,6 +51,7 @@ export function jobDefinitions(deps: WorkflowDeps & { readonly queue: () => JobQ
     detachIso: detachIso(deps),
     prepareTemplate: prepareTemplate(deps),
     evictTemplate: evictTemplate(deps),
+    verifyTemplate: verifyTemplate(deps),
     extractTemplate: extractImage(deps),
     extractIso: extractImage(deps),
     ...networkJobs(deps),

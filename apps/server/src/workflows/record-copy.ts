@@ -64,6 +64,13 @@ function asOfSource(
   return copy ? { ...result, checksum: copy.checksum ?? '' } : result;
 }
 
+/** The digest of the stored file, where it is the very one that was transferred: neither unpacked nor converted. */
+function digestOfFile(result: ResultOf<AgentMethods, 'template.prepare'>): string | null {
+  const same = result.sizeBytes === result.transferredBytes && result.convertedFrom === undefined;
+  const computed = result.verifiedBy !== 'pieces' && result.checksum.startsWith('{SHA-256}');
+  return same && computed ? result.checksum : null;
+}
+
 /** The type of the event of a transfer's end: CloudStack's, and the counterpart for images that go to a store. */
 export function transferEvent<E extends 'SUCCESS' | 'FAILURE'>(
   { template, place }: TemplateOnPoolOptions,
@@ -108,7 +115,7 @@ async function recordSuccess(
     digestComputed:
       result.linked !== undefined ||
       (!result.reused && result.verifiedBy !== 'pieces' && (copy?.digestComputed ?? true)),
-    fileDigest: result.fileDigest ?? (result.reused ? null : (copy?.fileDigest ?? null)),
+    fileDigest: result.fileDigest ?? (result.reused ? null : (copy?.fileDigest ?? digestOfFile(result))),
   });
   if (result.digest !== undefined)
     await recordContent(trx, {

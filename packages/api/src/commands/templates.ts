@@ -148,6 +148,20 @@ export const evictTemplate = defineCommand({
   roles: adminOnly,
 });
 
+export const verifyTemplate = defineCommand({
+  name: 'verifyTemplate',
+  description:
+    'Own extension: has a host read the copy of a template or an ISO on one storage pool or image store, and compares it with what it was',
+  isAsync: true,
+  params: {
+    templateid: param.uuid('the template or ISO', { required: true }),
+    storageid: param.uuid('the storage pool or image store', { required: true }),
+  },
+  response: successFields,
+  result: { kind: 'success' },
+  roles: adminOnly,
+});
+
 export const deleteTemplate = defineCommand({
   name: 'deleteTemplate',
   description: 'Removes a template and its copies on storage pools',
