@@ -244,9 +244,29 @@ test('every state of instances, hosts and templates stands there in words', asyn
   for (const [name, state] of [
     ['good', 'verified'],
     ['arriving', 'arriving'],
-    ['refused', 'failed'],
+    ['refused', 'refused'],
   ] as const) {
     const template = templates.find((row) => row['name'] === name);
     await sees(`/templates/${template!['id']}`, [state]);
   }
+});
+
+test('what is done to several chosen instances is done to each of them', async () => {
+  const { api } = cloud;
+  const [like] = await api.list('listVirtualMachines', { name: 'runs' });
+  const zoneid = String(like!['zoneid']);
+  const serviceofferingid = String(like!['serviceofferingid']);
+  const templateid = String(like!['templateid']);
+  for (const name of ['pair-1', 'pair-2'])
+    await api.run('deployVirtualMachine', { name, zoneid, serviceofferingid, templateid });
+  const { page } = await logIn('admin', cloud.password);
+  await visit(page, '/instances');
+  for (const name of ['pair-1', 'pair-2'])
+    await page.getByRole('row', { name }).getByRole('checkbox').check();
+  await page.getByRole('button', { name: 'Stop (2)' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Stop', exact: true }).click();
+  await until('both are stopped', 60_000, async () => {
+    const stopped = await api.list('listVirtualMachines', { state: 'Stopped', keyword: 'pair-' });
+    return stopped.length === 2 ? true : undefined;
+  });
 });
