@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from 'react';
+import { CallFailure, call, isObject, type JsonObject } from './call.ts';
 
 /** A job that was started here. Kept in the browser, so that the tray survives a reload. */
 export interface TrayJob {
@@ -27,6 +28,20 @@ export function rememberJob(job: TrayJob): void {
 
 export function markEnded(jobid: string, ended: 'done' | 'failed'): void {
   store(decode(read()).map((job) => (job.jobid === jobid ? { ...job, ended } : job)));
+}
+
+const pollMs = 700;
+
+/** Waits for a short job. @returns what it answers @throws CallFailure when it failed */
+export async function jobResult(jobid: string): Promise<JsonObject> {
+  for (;;) {
+    const job = await call('queryAsyncJobResult', { jobid });
+    const result = isObject(job['jobresult']) ? job['jobresult'] : {};
+    if (job['jobstatus'] === 1) return result;
+    if (job['jobstatus'] === 2)
+      throw new CallFailure(Number(result['errorcode'] ?? 530), String(result['errortext'] ?? ''));
+    await new Promise((go) => setTimeout(go, pollMs));
+  }
 }
 
 export function forgetEnded(): void {

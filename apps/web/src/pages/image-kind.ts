@@ -10,6 +10,8 @@ export interface ImageKind {
   readonly list: string;
   readonly register: string;
   readonly remove: string;
+  readonly update: string;
+  readonly extract: string;
   /** What the caller may deploy; an administrator sees everybody's. */
   readonly filter: (session: Session) => Params;
   readonly usersParam: 'templateid' | 'isoid';
@@ -24,6 +26,8 @@ export const templateKind: ImageKind = {
   list: 'listTemplates',
   register: 'registerTemplate',
   remove: 'deleteTemplate',
+  update: 'updateTemplate',
+  extract: 'extractTemplate',
   filter: (session) => ({ templatefilter: filterOf(session) }),
   usersParam: 'templateid',
   text: { ...text.templates, registerTitle: text.register.title },
@@ -35,6 +39,8 @@ export const isoKind: ImageKind = {
   list: 'listIsos',
   register: 'registerIso',
   remove: 'deleteIso',
+  update: 'updateIso',
+  extract: 'extractIso',
   filter: (session) => ({ isofilter: filterOf(session) }),
   usersParam: 'isoid',
   text: text.isos,

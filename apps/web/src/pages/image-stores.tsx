@@ -24,7 +24,10 @@ export function ImageStores() {
         rowKey={({ id }) => id ?? ''}
         empty={t.empty}
         columns={[
-          { title: t.name, dataIndex: 'name' },
+          {
+            title: t.name,
+            render: (_: unknown, { name, readonly }) => (readonly ? `${name} (${t.readonly})` : name),
+          },
           { title: t.provider, dataIndex: 'providername' },
           { title: t.url, render: (_: unknown, { url }) => <span className="address">{url}</span> },
           {
@@ -42,8 +45,16 @@ export function ImageStores() {
           { title: text.instances.zone, render: (_: unknown, { zonename }) => zonename ?? '–' },
           {
             title: text.keys.action,
-            render: (_: unknown, { id, name = '' }) => (
+            render: (_: unknown, { id, name = '', readonly = false }) => (
               <Flex gap="small">
+                {may('updateImageStore') && (
+                  <AskButton
+                    action={readonly ? t.open : t.close}
+                    command="updateImageStore"
+                    params={{ id, readonly: !readonly }}
+                    name={name}
+                  />
+                )}
                 {may('deleteImageStore') && (
                   <AskButton
                     action={text.hosts.remove}
@@ -72,10 +83,13 @@ function Add() {
       title={t.add}
       command="addImageStore"
       initial={{ zoneid: zone.id }}
-      params={(fields: object) => ({ provider: 'NFS', ...fields })}
+      params={(fields: { readonly url?: string; readonly zoneid?: string }) => ({
+        provider: fields.url?.startsWith('file:') ? 'Local' : 'NFS',
+        ...fields,
+      })}
     >
       <TextField first name="name" label={t.name} />
-      <TextField name="url" label={t.url} placeholder="nfs://10.0.0.5/secondary" />
+      <TextField name="url" label={t.url} placeholder="nfs://10.0.0.5/images, file:///srv/images" />
       <ChoiceField name="zoneid" label={text.instances.zone} rows={zones} />
     </FormDialog>
   );

@@ -6,12 +6,14 @@ import { useMay } from '../api/permissions.ts';
 import { useAction, useOne, useRows } from '../api/queries.ts';
 import type { Session } from '../api/session.ts';
 import { text } from '../text/en.ts';
+import { AskButton } from '../ui/ask-button.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { Page } from '../ui/page.tsx';
 import { formatBytes, formatGibibytes, formatTime } from '../ui/quantities.ts';
 import { StateTag } from '../ui/state-tag.tsx';
 import { Tags } from '../ui/tags.tsx';
 import { useComplaint } from '../ui/use-complaint.tsx';
+import { Download } from './image-download.tsx';
 import { type ImageKind, isoKind, templateKind } from './image-kind.ts';
 import { Prefetch, TemplateCopies } from './template-copies.tsx';
 import { TemplateSources } from './template-sources.tsx';
@@ -45,6 +47,17 @@ function ImageDetail({ id, session, kind }: DetailProps & { readonly kind: Image
         </Link>
       )}
       {may('prepareTemplate') && <Prefetch template={template} />}
+      {may(kind.update) && may('listImageStores') && (
+        <AskButton
+          action={template.directdownload ? t.toStore : t.toDirect}
+          command={kind.update}
+          params={{ id, directdownload: !template.directdownload }}
+          name={template.name ?? id}
+        />
+      )}
+      {may(kind.extract) && (template.isextractable || session.isAdmin) && (
+        <Download template={template} kind={kind} />
+      )}
       {may(kind.remove) && <Remove template={template} kind={kind} />}
     </>
   );
@@ -75,6 +88,7 @@ function Facts({ template, kind }: { readonly template: Template; readonly kind:
       column={{ xs: 1, md: 2 }}
       items={[
         { key: 'mode', label: t.mode, children: <Mode direct={template.directdownload ?? false} /> },
+        { key: 'status', label: t.status, children: template.status },
         { key: 'format', label: t.format, children: template.format },
         { key: 'size', label: t.size, children: formatGibibytes(template.size) },
         { key: 'transfer', label: t.transfer, children: formatBytes(template.physicalsize) },

@@ -138,13 +138,16 @@ export const infrastructureText = {
   },
   imageStores: {
     title: 'Secondary storage',
-    note: 'Images with direct download need none: hosts fetch them from their sources.',
+    note: 'Images with direct download need none: hosts fetch them from their sources. All others come here when they are registered.',
     name: 'Name',
     provider: 'Provider',
     url: 'URL',
     used: 'In use',
     add: 'Add secondary storage',
-    removeNote: 'No image may be left in it.',
+    removeNote: 'It keeps the only copy of nothing, or it stays.',
+    close: 'Write no more to it',
+    open: 'Write to it again',
+    readonly: 'read only',
     empty: 'There is none, and none is needed: hosts fetch images themselves.',
   },
 } as const;
