@@ -83,7 +83,7 @@ function Add() {
       title={t.add}
       command="addImageStore"
       initial={{ zoneid: zone.id }}
-      params={(fields: { readonly url?: string; readonly zoneid?: string }) => ({
+      params={(fields: { readonly url?: string; readonly zoneid?: string | undefined }) => ({
         provider: fields.url?.startsWith('file:') ? 'Local' : 'NFS',
         ...fields,
       })}
