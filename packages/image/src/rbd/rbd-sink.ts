@@ -89,9 +89,8 @@ function openImage(
   // not the signal of the transfer: what is tidied up is tidied up after its end
   const images = rbdImages(pool, new AbortController().signal);
   let partial = firstPartial;
-  let { device } = opened;
-  const { room, log } = opened;
-  let { sizeBytes } = opened;
+  let { device, log, sizeBytes } = opened;
+  const { room } = opened;
   let state: 'writing' | 'committed' | 'aborted' | 'suspended' = 'writing';
   const guarded = async <T>(action: () => Promise<T>): Promise<T> => {
     if (state !== 'writing') throw new Error(`the image was ${state}`);
@@ -119,6 +118,8 @@ function openImage(
     await room.require(sizeBytes);
     await device.flush();
     await log?.remove();
+    // what it tells of goes with the image that arrived
+    log = undefined;
     await close();
     await images.resize(partial, sizeBytes, { shrink: true });
     const arrived = partial;
