@@ -17,7 +17,7 @@ import { type RbdPool, runCeph } from './rbd-pool.ts';
 import { rbdSink } from './rbd-sink.ts';
 
 const { signal } = new AbortController();
-const ceph = await startCeph();
+const ceph = await startCeph('127.0.0.2');
 after(() => ceph[Symbol.asyncDispose]());
 const pool: RbdPool = { monitors: [ceph.monitor], pool: ceph.pool, user: ceph.user, secret: ceph.secret };
 const images = rbdImages(pool, signal);
