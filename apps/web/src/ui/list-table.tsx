@@ -100,6 +100,8 @@ export function ListTable<T extends object>(props: {
         <Table<T>
           aria-label={props.label}
           size="middle"
+          // it would lie over the buttons above; the head of the column says how it is sorted
+          showSorterTooltip={false}
           columns={props.columns
             .filter(({ title }) => choice.shown.includes(title))
             .map(({ sortBy, optional: _, ...column }) =>
