@@ -188,8 +188,9 @@ async function problemsOf({ page, complaints, links }: Visitor, path: string): P
   for (const viewport of [wide, phone]) {
     await page.setViewportSize(viewport);
     await settled(page);
-    // what is around the screens is the same for all
-    const wrong = await accessibilityProblems(page, path === '/' ? undefined : '#content');
+    // what is around the screens is the same for all, and what is on them at either width
+    const wrong =
+      viewport === wide ? await accessibilityProblems(page, path === '/' ? undefined : '#content') : [];
     const tooWide = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
     if (tooWide > 0) wrong.push(`scrolls sideways by ${tooWide} px`);
     problems.push(...wrong.map((problem) => `${path} at ${viewport.width} px: ${problem}`));
