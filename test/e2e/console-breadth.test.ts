@@ -191,6 +191,9 @@ async function problemsOf({ page, complaints, links }: Visitor, path: string): P
     // what is around the screens is the same for all, and what is on them at either width
     const wrong =
       viewport === wide ? await accessibilityProblems(page, path === '/' ? undefined : '#content') : [];
+    // the menu folds when it has heard of the width
+    const fits = 'document.documentElement.scrollWidth <= innerWidth';
+    await page.waitForFunction(fits, undefined, { timeout: 5000 }).catch(() => {});
     const tooWide = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
     if (tooWide > 0) wrong.push(`scrolls sideways by ${tooWide} px`);
     problems.push(...wrong.map((problem) => `${path} at ${viewport.width} px: ${problem}`));
