@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -54,12 +55,13 @@ function makeSource(image: string, size: number) {
       ...(range ? { 'content-range': `bytes ${first}-${last}/${size}` } : {}),
     });
     if (request.method === 'HEAD') return void response.end();
+    const closed = once(response, 'close');
     for await (const chunk of createReadStream(image, { start: first, end: last }) as AsyncIterable<Buffer>) {
       free = Math.max(free, performance.now()) + (1000 * chunk.length) / sourceBytesPerSecond;
       await sleep(free - performance.now());
       if (response.destroyed) return;
       sent.bytes += chunk.length;
-      if (!response.write(chunk)) await new Promise((go) => response.once('drain', go).once('close', go));
+      if (!response.write(chunk)) await Promise.race([once(response, 'drain'), closed]);
     }
     response.end();
   };
