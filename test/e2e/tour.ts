@@ -183,7 +183,7 @@ export async function takeTour(ground: TourGround): Promise<string> {
 
   heading('Where it ends');
   await run([...deploy, 'name=second', 'startvm=false', 'filter=name,state']);
-  await run([...deploy, 'name=third'], { exit: 1 });
+  await run([...deploy, 'name=one-more'], { exit: 1 });
   await run(['list', 'resourcelimits', 'resourcetype=0', 'filter=resourcetypename,max']);
   await run(['stop', 'virtualmachine', `id=${web}`, 'forced=true', 'filter=name,state']);
   await run(['detach', 'volume', `id=${volume}`, 'filter=name,state']);
