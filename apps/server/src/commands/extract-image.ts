@@ -1,6 +1,6 @@
 import { ApiError, entityNotFound, invalidParameter, specs } from '@millrace/api';
 import type { Executor } from '../store/database.ts';
-import { sharedWithOrOwned } from '../store/templates.ts';
+import { usableAnywhere } from '../store/templates.ts';
 import { findZone } from '../store/zone-list.ts';
 import { type Caller, type CommandDependencies, implement } from './command.ts';
 import { reachOf } from './scope.ts';
@@ -22,7 +22,7 @@ async function requestExtraction(
   if (mode.toUpperCase() !== 'HTTP_DOWNLOAD') throw invalidParameter('mode', 'must be HTTP_DOWNLOAD');
   const isIso = command === 'extractIso';
   return database.transaction().execute(async (trx) => {
-    const template = await sharedWithOrOwned(trx, id, reachOf(caller), isIso ? 'iso' : 'template');
+    const template = await usableAnywhere(trx, id, reachOf(caller), isIso ? 'iso' : 'template');
     if (!template) throw entityNotFound('id', id);
     if (!template.extractable && caller.role !== 'admin') {
       throw new ApiError(

@@ -231,8 +231,7 @@ export async function insertTemplate(executor: Executor, template: NewTemplate):
   return id;
 }
 
-/** Locks a template the caller may change until the transaction ends. */
-export async function lockTemplate(executor: Executor, uuid: string, scope: OwnerScope, kind?: ImageKind) {
+function oneImage(executor: Executor, uuid: string, kind: ImageKind | undefined) {
   return executor
     .selectFrom('vm_template')
     .innerJoin('account', 'account.id', 'vm_template.account_id')
@@ -240,10 +239,12 @@ export async function lockTemplate(executor: Executor, uuid: string, scope: Owne
     .where('vm_template.uuid', '=', uuid)
     .where('vm_template.removed', 'is', null)
     .where(ofKind(kind))
-    .where(ownedBy(scope))
-    .selectAll('vm_template')
-    .forUpdate('vm_template')
-    .executeTakeFirst();
+    .selectAll('vm_template');
+}
+
+/** Locks a template the caller may change until the transaction ends. */
+export async function lockTemplate(executor: Executor, uuid: string, scope: OwnerScope, kind?: ImageKind) {
+  return oneImage(executor, uuid, kind).where(ownedBy(scope)).forUpdate('vm_template').executeTakeFirst();
 }
 
 /**
@@ -259,43 +260,27 @@ export async function usableTemplate(
     readonly kind?: ImageKind;
   },
 ) {
-  return executor
-    .selectFrom('vm_template')
-    .innerJoin('account', 'account.id', 'vm_template.account_id')
-    .innerJoin('domain', 'domain.id', 'account.domain_id')
+  return oneImage(executor, options.uuid, options.kind)
     .leftJoin('template_zone_ref', (join) =>
       join
         .onRef('template_zone_ref.template_id', '=', 'vm_template.id')
         .on('template_zone_ref.zone_id', '=', options.zoneId)
         .on('template_zone_ref.removed', 'is', null),
     )
-    .where('vm_template.uuid', '=', options.uuid)
-    .where('vm_template.removed', 'is', null)
-    .where(ofKind(options.kind))
     .where(usableBy(options.scope))
-    .selectAll('vm_template')
     .select('template_zone_ref.zone_id')
     .forShare('vm_template')
     .executeTakeFirst();
 }
 
-/** A template or ISO that the caller may see and use, wherever it is. */
-export async function sharedWithOrOwned(
+/** A template or ISO that the caller may use, in whatever zone. */
+export async function usableAnywhere(
   executor: Executor,
   uuid: string,
   scope: OwnerScope,
   kind: ImageKind,
 ): Promise<Row<'vm_template'> | undefined> {
-  return executor
-    .selectFrom('vm_template')
-    .innerJoin('account', 'account.id', 'vm_template.account_id')
-    .innerJoin('domain', 'domain.id', 'account.domain_id')
-    .where('vm_template.uuid', '=', uuid)
-    .where('vm_template.removed', 'is', null)
-    .where(ofKind(kind))
-    .where(usableBy(scope))
-    .selectAll('vm_template')
-    .executeTakeFirst();
+  return oneImage(executor, uuid, kind).where(usableBy(scope)).executeTakeFirst();
 }
 
 /** How many instances that are not expunged use a template, or have an ISO in their drive: anywhere, or in a zone. */
